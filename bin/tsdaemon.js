@@ -1,0 +1,42 @@
+#!/bin/sh
+":" /* 2>/dev/null
+# To JavaScript this is a comment. Before its first line runs, Node raises the soft open-files limit, un-ignores
+# signals, empties the signal mask and opens what was closed of 0, 1 and 2. What the caller had is noted here in one
+# variable; no program but node is started for that, so it costs a millisecond.
+p=/proc/$$ note="pid=$$" open= fds=
+if [ -r $p/status ]; then
+  while read -r key value _; do
+    case $key in SigBlk:) note="$note blocked=$value" ;; SigIgn:) note="$note ignored=$value"; break ;; esac
+  done <$p/status
+  while read -r _ _ what soft _; do
+    case $what in files) note="$note nofile=$soft"; break ;; esac
+  done <$p/limits
+  for fd in $p/fd/*; do
+    # The shell's own descriptor of this script is not the caller's.
+    [ "$fd" -ef "$0" ] || fds=$fds,${fd##*[/]}
+  done
+  note="$note fds=${fds#,}"
+  # Node reads the environment from /proc, so these are ours to drop: meant for the program, and slow for us.
+  unset NODE_EXTRA_CA_CERTS NODE_OPTIONS
+else
+  note="$note nofile=$(ulimit -Sn)"
+fi
+for fd in 0 1 2; do { [ -h $p/fd/$fd ] || [ -e /dev/fd/$fd ]; } && open=$open$fd; done
+export TSDAEMON_CALLER="$note open=$open"
+case $1 in
+  # The launcher must not lead a process group (setsid is refused to a leader), so the shell stays in front.
+  run | restart) node "$0" "$@"; exit $? ;;
+  # nohup becomes the command. Shells lose variables whose names they do not like; a copy of this shell, forked before
+  # anything was changed, shows the environment as it was and ends when its pipe closes.
+  nohup)
+    if [ -d $p/fd ]; then
+      exec 9<<END 8>/dev/fd/9
+END
+      read -r _ <&9 8>&- &
+      exec 9<&-
+      TSDAEMON_CALLER="$TSDAEMON_CALLER snapshot=$!:8"
+    fi ;;
+esac
+exec node "$0" "$@"
+*/
+require('../dist/cli.cjs');

@@ -1,0 +1,70 @@
+// Numbers of the kernel and libc that Node does not carry in fs.constants or os.constants.
+
+const linux = process.platform !== 'darwin';
+const arm64 = process.arch === 'arm64';
+
+/** flock(2) */
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+
+/** waitpid(2) */
+export const WNOHANG = 1;
+
+/** signal(2) handlers */
+export const SIG_DFL = 0;
+export const SIG_IGN = 1;
+/** sigprocmask(2), "replace the mask". */
+export const SIG_SETMASK = linux ? 2 : 3;
+
+/** posix_spawnattr_setflags(3) */
+export const POSIX_SPAWN_SETSIGDEF = 0x04;
+export const POSIX_SPAWN_SETSIGMASK = 0x08;
+/** Apple only: every descriptor that no file action names is closed. */
+export const POSIX_SPAWN_CLOEXEC_DEFAULT = 0x4000;
+
+/** poll(2) */
+export const POLLIN = 1;
+
+/** memfd_create(2) is Linux only. */
+export const MFD_NONE = 0;
+
+/** proc_pidinfo(3) of macOS. */
+export const PROC_PIDTBSDINFO = 3;
+
+/** Linux system calls without a wrapper in every libc. The table is [x86_64, arm64]; from 424 on all are equal. */
+export const linuxSyscalls = {
+  setgroups: arm64 ? 159 : 116,
+  setresuid: arm64 ? 147 : 117,
+  setresgid: arm64 ? 149 : 119,
+  pidfd_send_signal: 424,
+  pidfd_open: 434,
+  close_range: 436,
+} as const;
+
+/** close_range(2): mark instead of close, since 5.11. */
+export const CLOSE_RANGE_CLOEXEC = 4;
+
+/** getrlimit(2), by the names that ulimit and limits.conf users know. */
+export const resourceLimits: Readonly<Record<string, number>> = linux
+  ? {
+      cpu: 0,
+      fsize: 1,
+      data: 2,
+      stack: 3,
+      core: 4,
+      rss: 5,
+      nproc: 6,
+      nofile: 7,
+      memlock: 8,
+      as: 9,
+      locks: 10,
+      sigpending: 11,
+      msgqueue: 12,
+      nice: 13,
+      rtprio: 14,
+      rttime: 15,
+    }
+  : { cpu: 0, fsize: 1, data: 2, stack: 3, core: 4, as: 5, rss: 5, memlock: 6, nproc: 7, nofile: 8 };
+
+/** RLIM_INFINITY as the unsigned number that struct rlimit holds. */
+export const RLIM_INFINITY = linux ? 0xffff_ffff_ffff_ffffn : 0x7fff_ffff_ffff_ffffn;

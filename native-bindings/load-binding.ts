@@ -1,0 +1,58 @@
+// Finds the native part of ffi-rs. Its own index.js asks process.report for the libc, which costs 5 ms at
+// every start; opening the binary of this platform directly costs less than one.
+import { createRequire } from 'node:module';
+
+/** What we use of the native module; the shape is that of ffi-rs 1.3. */
+export interface FfiBinding {
+  open(library: { library: string; path: string }): void;
+  load(call: {
+    library: string;
+    funcName: string;
+    retType: number;
+    paramsType: readonly unknown[];
+    paramsValue: readonly unknown[];
+    errno: boolean;
+    runInNewThread: boolean;
+    freeResultMemory: boolean;
+  }): unknown;
+}
+
+/** npm installs only the packages that fit this machine, so trying them in turn also tells glibc from musl. */
+const packagesByPlatform: Readonly<Record<string, readonly string[]>> = {
+  'linux-x64': ['@yuuang/ffi-rs-linux-x64-gnu', '@yuuang/ffi-rs-linux-x64-musl'],
+  'linux-arm64': ['@yuuang/ffi-rs-linux-arm64-gnu', '@yuuang/ffi-rs-linux-arm64-musl'],
+  'linux-arm': ['@yuuang/ffi-rs-linux-arm-gnueabihf'],
+  'darwin-x64': ['@yuuang/ffi-rs-darwin-x64'],
+  'darwin-arm64': ['@yuuang/ffi-rs-darwin-arm64'],
+};
+
+/** The native half of ffi-rs is not installed, or does not load on this machine. */
+export class BindingMissingError extends Error {
+  override readonly name = 'BindingMissingError';
+  readonly packages: readonly string[];
+  constructor(packages: readonly string[], cause: unknown) {
+    const wanted = packages.join(' or ') || 'ffi-rs (no build for this platform)';
+    super(`cannot load the native module ${wanted}: install without --omit=optional`, { cause });
+    this.packages = packages;
+  }
+}
+
+export function loadBinding(): FfiBinding {
+  const candidates = packagesByPlatform[`${process.platform}-${process.arch}`] ?? [];
+  let failure: unknown = new Error(`no build for ${process.platform} ${process.arch}`);
+  try {
+    // pnpm does not hoist: the binary is visible from ffi-rs, not from us.
+    const requireOurs = createRequire(import.meta.url);
+    const requireFromFfi = createRequire(requireOurs.resolve('ffi-rs'));
+    for (const candidate of candidates) {
+      try {
+        return requireFromFfi(candidate) as FfiBinding;
+      } catch (error) {
+        failure = error;
+      }
+    }
+  } catch (error) {
+    failure = error;
+  }
+  throw new BindingMissingError(candidates, failure);
+}

@@ -1,0 +1,91 @@
+// Layouts of the C structures we read and write. 64-bit, little-endian: the platforms ffi-rs is built for.
+import { addressOf, callLibc } from './libc.js';
+
+/** posix_spawnattr_t and posix_spawn_file_actions_t are 336 and 80 bytes at most; 512 leaves room. */
+export const OPAQUE_BYTES = 512;
+
+export function cString(text: string | Uint8Array): Buffer {
+  return Buffer.concat([typeof text === 'string' ? Buffer.from(text) : text, Buffer.of(0)]);
+}
+
+/** `char *const v[]`, NULL at its end, in one block. Keep the object referenced while C uses the address. */
+export class StringVector {
+  readonly address: number;
+  /** The pointers and after them the strings; referenced so that it lives as long as the vector. */
+  readonly block: Buffer;
+
+  constructor(strings: readonly Uint8Array[]) {
+    const pointerBytes = 8 * (strings.length + 1);
+    this.block = Buffer.alloc(pointerBytes + strings.reduce((sum, bytes) => sum + bytes.length + 1, 0));
+    this.address = addressOf(this.block);
+    let offset = pointerBytes;
+    strings.forEach((bytes, index) => {
+      this.block.writeBigUInt64LE(BigInt(this.address + offset), 8 * index);
+      this.block.set(bytes, offset);
+      offset += bytes.length + 1;
+    });
+  }
+}
+
+/** The string at an address, without its NUL. */
+export function readCString(address: number, maxBytes: number): Buffer {
+  const bytes = Buffer.alloc(callLibc('strnlen', address, maxBytes));
+  if (bytes.length > 0) callLibc('memcpy', bytes, address, bytes.length);
+  return bytes;
+}
+
+/** sigset_t: 128 bytes on Linux, of which the kernel reads the first 8; 4 on macOS. Bit n-1 is signal n. */
+export function signalSet(signals: Iterable<number>): Buffer {
+  const set = Buffer.alloc(128);
+  for (const signal of signals) {
+    const index = (signal - 1) >> 3;
+    set[index] = set[index]! | (1 << ((signal - 1) & 7));
+  }
+  return set;
+}
+
+export interface ResourceLimit {
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
+
+export const rlimit = {
+  empty: (): Buffer => Buffer.alloc(16),
+  read: (bytes: Buffer): ResourceLimit => ({ soft: bytes.readBigUInt64LE(0), hard: bytes.readBigUInt64LE(8) }),
+  write: ({ soft, hard }: ResourceLimit): Buffer => {
+    const bytes = Buffer.alloc(16);
+    bytes.writeBigUInt64LE(soft, 0);
+    bytes.writeBigUInt64LE(hard, 8);
+    return bytes;
+  },
+};
+
+/** struct pollfd[]: fd, events, revents. */
+export const pollSet = {
+  write: (descriptors: readonly number[], events: number): Buffer => {
+    const bytes = Buffer.alloc(8 * descriptors.length);
+    descriptors.forEach((descriptor, index) => {
+      bytes.writeInt32LE(descriptor, 8 * index);
+      bytes.writeInt16LE(events, 8 * index + 4);
+    });
+    return bytes;
+  },
+  /** Which entries have something to tell: ready, hung up or in error. */
+  isReady: (bytes: Buffer, index: number): boolean => bytes.readInt16LE(8 * index + 6) !== 0,
+};
+
+/** Where the fields of struct passwd and struct group lie. */
+export const passwdFields =
+  process.platform === 'darwin'
+    ? { bytes: 72, name: 0, uid: 16, gid: 20, directory: 48, shell: 56 }
+    : { bytes: 48, name: 0, uid: 16, gid: 20, directory: 32, shell: 40 };
+export const groupFields = { bytes: 32, gid: 16 };
+
+/** struct proc_bsdinfo of macOS. */
+export const bsdInfoFields = { bytes: 136, status: 4, parent: 16, startSeconds: 120, startMicroseconds: 128 };
+
+/** What waitpid(2) put into its status word: how the process ended. */
+export function readWaitStatus(status: number): { code: number; signal: null } | { code: null; signal: number } {
+  const signal = status & 0x7f;
+  return signal === 0 ? { code: (status >> 8) & 0xff, signal: null } : { code: null, signal };
+}

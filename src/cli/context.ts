@@ -1,0 +1,57 @@
+// What every command is given, and how it answers.
+import { UsageError } from '../errors.js';
+import type { Caller } from '../os/caller.js';
+import { StateDirectory } from '../os/state-directory.js';
+import { parseSignal } from '../os/signals.js';
+import type { DaemonTarget } from '../runtime/find-daemon.js';
+import { callersPath } from '../runtime/run-options.js';
+import type { SignalName } from '../spec/service-spec.js';
+import type { ParsedCommand } from './parse-plain.js';
+
+/** A command's answer is its exit code. */
+export type Handler = (parsed: ParsedCommand, caller: Caller) => number | Promise<number>;
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+export function userState(): StateDirectory {
+  return StateDirectory.ofUser(process.env);
+}
+
+export function text(parsed: ParsedCommand, flag: string): string | undefined {
+  return parsed.flags[flag] as string | undefined;
+}
+
+/** The daemons that names or --pidfile mean; at least one. */
+export function targets({ flags, operands, command }: ParsedCommand, caller: Caller): DaemonTarget[] {
+  const named = operands.map((name) => ({ name }));
+  const pidfile = flags.pidfile as string | undefined;
+  const all = pidfile === undefined ? named : [...named, { pidfile: callersPath(pidfile, '--pidfile', caller.cwd) }];
+  if (all.length === 0) throw new UsageError(`cannot ${command}: give a NAME or --pidfile FILE`);
+  return all;
+}
+
+export function signalFlag(parsed: ParsedCommand): SignalName | undefined {
+  const given = text(parsed, 'signal');
+  return given === undefined ? undefined : requireSignal(given, '--signal');
+}
+
+export function requireSignal(given: string, option: string): SignalName {
+  const signal = parseSignal(given);
+  if (signal === null) throw new UsageError(`cannot send signal '${given}': no such signal`, option);
+  return signal;
+}
+
+/** Seconds on the command line, milliseconds inside. */
+export function secondsFlag(parsed: ParsedCommand, flag: string): number | undefined {
+  const given = text(parsed, flag);
+  if (given === undefined) return undefined;
+  const seconds = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN;
+  if (!(seconds <= 1e6)) throw new UsageError(`cannot use --${flag} '${given}': expected seconds`, `--${flag}`);
+  return seconds * 1000;
+}

@@ -1,0 +1,10 @@
+import { forgetDaemon } from '../runtime/forget-daemon.js';
+import { UsageError } from '../errors.js';
+import { type Handler, printJson, userState } from './context.js';
+
+export const forgetCommand: Handler = ({ operands, flags }) => {
+  if (operands.length === 0) throw new UsageError('cannot forget: give a NAME');
+  for (const name of operands) forgetDaemon(name, userState());
+  if (flags.json === true) printJson({ forgotten: operands });
+  return 0;
+};

@@ -1,0 +1,59 @@
+// argv -> call -> exit code.
+import { type Caller, readCaller } from '../os/caller.js';
+import type { CommandName } from './commands.js';
+import type { Handler } from './context.js';
+import { type ParsedCommand, parsePlain } from './parse-plain.js';
+import { reportError } from './report-error.js';
+
+/** Loaded when needed: start-up time is a feature. */
+const handlers: Readonly<Record<Exclude<CommandName, 'nohup'>, () => Promise<Handler>>> = {
+  run: async () => (await import('./run.js')).runCommand,
+  stop: async () => (await import('./stop.js')).stopCommand,
+  restart: async () => (await import('./stop.js')).restartCommand,
+  status: async () => (await import('./status.js')).statusCommand,
+  list: async () => (await import('./status.js')).listCommand,
+  logs: async () => (await import('./logs.js')).logsCommand,
+  signal: async () => (await import('./signal.js')).signalCommand,
+  forget: async () => (await import('./forget.js')).forgetCommand,
+};
+
+async function main(): Promise<number> {
+  if (process.platform === 'win32') {
+    process.stderr.write('tsdaemon: Windows has no sessions to leave: run it inside WSL\n');
+    return 125;
+  }
+  process.stdout.on('error', endQuietly);
+  const caller = readCaller();
+  let parsed: ParsedCommand | 'shown' | null = null;
+  try {
+    if (caller.args[0] === 'nohup') return await runNohup(caller);
+    parsed = parsePlain(caller.args) ?? (await import('./parse-with-commander.js')).parseWithCommander(caller.args);
+    if (parsed === 'shown') return 0;
+    const handler = await handlers[parsed.command as keyof typeof handlers]();
+    return await handler(parsed, caller);
+  } catch (error) {
+    return reportError(error, parsed === 'shown' ? null : (parsed ?? asTyped(caller.args)));
+  }
+}
+
+async function runNohup(caller: Caller): Promise<number> {
+  const { nohupCommand } = await import('./nohup.js');
+  const { version } = await import('./version.js');
+  return nohupCommand(caller.args.slice(1), caller, version);
+}
+
+/** What an unparsable line was about, as far as the exit code and --json go. */
+function asTyped(args: readonly string[]): Pick<ParsedCommand, 'command' | 'flags'> {
+  const own = args.slice(0, args.includes('--') ? args.indexOf('--') : undefined);
+  return { command: args[0] as CommandName, flags: own.includes('--json') ? { json: true } : {} };
+}
+
+/** `tsdaemon logs x | head`: whoever read us has enough, which is no error. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exitCode ??= 0;
+}
+
+void main().then((exitCode) => {
+  process.exitCode = exitCode;
+});

@@ -1,0 +1,46 @@
+import { type DaemonStatus, statusOf, statusOfAll } from '../runtime/status.js';
+import { type Handler, print, printJson, targets, userState } from './context.js';
+import { formatBytes, formatDuration, formatTable, formatWords } from './format.js';
+
+export const statusCommand: Handler = (parsed, caller) => {
+  const state = userState();
+  const all = targets(parsed, caller).map((target) => statusOf(target, state));
+  if (parsed.flags.json === true) printJson(all.length === 1 ? all[0] : all);
+  else for (const status of all) print(describe(status));
+  return Math.max(...all.map(({ code }) => code));
+};
+
+function describe(status: DaemonStatus): string {
+  const what = status.name ?? status.pidfile ?? 'daemon';
+  if (status.state !== 'running') return `${what}: ${status.state}: ${status.reason}`;
+  const facts = [
+    `process ${status.pid}`,
+    status.uptimeMs === null ? null : `up ${formatDuration(status.uptimeMs)}`,
+    status.memoryBytes === null ? null : formatBytes(status.memoryBytes),
+    status.command === null ? null : formatWords(status.command),
+  ];
+  return `${what}: running, ${facts.filter((fact) => fact !== null).join(', ')}`;
+}
+
+export const listCommand: Handler = (parsed) => {
+  const all = statusOfAll(userState());
+  if (parsed.flags.json === true) printJson(all);
+  else if (all.length > 0) {
+    const header = ['NAME', 'PID', 'STATE', 'UPTIME', 'CPU', 'MEMORY', 'COMMAND'];
+    print(formatTable([header, ...all.map(row)], process.stdout.columns));
+  }
+  return 0;
+};
+
+function row(status: DaemonStatus): string[] {
+  const { uptimeMs, cpuMs, memoryBytes } = status;
+  return [
+    status.name ?? '-',
+    status.pid === null ? '-' : String(status.pid),
+    status.state,
+    uptimeMs === null ? '-' : formatDuration(uptimeMs),
+    uptimeMs === null || cpuMs === null ? '-' : `${((100 * cpuMs) / Math.max(uptimeMs, 1)).toFixed(1)}%`,
+    memoryBytes === null ? '-' : formatBytes(memoryBytes),
+    status.command === null ? '-' : formatWords(status.command),
+  ];
+}

@@ -1,0 +1,45 @@
+// Files of NAME=value lines, as docker --env-file, systemd EnvironmentFile= and shells' `set -a; . file` share them.
+import type { Diagnostic } from '../errors.js';
+
+export interface EnvFile {
+  /** `NAME=value` in the order of the file. */
+  readonly variables: readonly string[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const ASSIGNMENT = /^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*(.*)$/;
+
+/**
+ * Blank lines and lines that begin with # or ; are skipped, as is a leading `export`. A value in single quotes is
+ * literal; in double quotes \n, \t, \", \\ and \$ are unescaped; outside of quotes it is taken to the end of the
+ * line, blanks trimmed. Nothing is expanded and nothing is run.
+ */
+export function readEnvFile(text: string, file: string): EnvFile {
+  const variables: string[] = [];
+  const diagnostics: Diagnostic[] = [];
+  text.split('\n').forEach((raw, index) => {
+    const line = raw.replace(/\r$/, '').trim();
+    if (line === '' || line.startsWith('#') || line.startsWith(';')) return;
+    const fault = (message: string): void => {
+      diagnostics.push({ severity: 'error', file, line: index + 1, message });
+    };
+    const match = ASSIGNMENT.exec(line);
+    if (match === null) return fault(`expected NAME=value, got '${line}'`);
+    const [, name, written] = match as unknown as [string, string, string];
+    const value = unquote(written);
+    if (value === null) return fault(`the quote of ${name} is not closed on its line`);
+    if (value.includes('\0')) return fault(`the value of ${name} holds a NUL byte`);
+    variables.push(`${name}=${value}`);
+  });
+  return { variables, diagnostics };
+}
+
+const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', '"': '"', '\\': '\\', $: '$' };
+
+function unquote(written: string): string | null {
+  const quote = written[0];
+  if (quote !== '"' && quote !== "'") return written;
+  if (written.length < 2 || !written.endsWith(quote)) return null;
+  const inner = written.slice(1, -1);
+  return quote === "'" ? inner : inner.replace(/\\([nt"\\$])/g, (_, character: string) => escapes[character]!);
+}

@@ -1,0 +1,145 @@
+// What our caller gave us. Node changes or loses some of it before the first line of JavaScript runs (the soft
+// open-files limit, ignored signals, the mask, which of 0-2 were closed), and process.argv and process.env cannot
+// hold bytes that are not UTF-8. The shell lines at the top of bin/tsdaemon.js note the former in one variable;
+// /proc has the latter.
+import { closeSync, readFileSync } from 'node:fs';
+import { splitNulEnded } from '../spec/byte-text.js';
+import { withoutVariables } from '../core/environment.js';
+import { reap } from './invoke.js';
+
+export interface Caller {
+  /** null where it has been removed. */
+  readonly cwd: string | null;
+  /** The words after the script's name. */
+  readonly args: readonly string[];
+  readonly environment: readonly string[];
+  /** The soft RLIMIT_NOFILE; null where nobody noted it. */
+  readonly softOpenFiles: number | null;
+  readonly ignoredSignals: readonly number[];
+  readonly blockedSignals: readonly number[];
+  /** Which of 0, 1, 2 were open; Node opens /dev/null in the place of a closed one. */
+  readonly openStandard: readonly [boolean, boolean, boolean];
+  /** Descriptors above 2 that we inherited; null where nobody noted them. */
+  readonly inherited: readonly number[] | null;
+}
+
+const VARIABLE = 'TSDAEMON_CALLER';
+
+/** Reads the notes and removes them from process.env. */
+export function readCaller(): Caller {
+  const notes = readNotes();
+  return {
+    cwd: workingDirectory(),
+    args: readArguments(),
+    environment: readEnvironment(notes),
+    softOpenFiles: notes === null ? parentSoftOpenFiles() : parseLimit(notes.nofile),
+    ignoredSignals: withoutShellsOwn(parseMask(notes?.ignored)),
+    blockedSignals: parseMask(notes?.blocked),
+    openStandard: openStandard(notes?.open),
+    inherited: notes?.fds === undefined ? null : notes.fds.split(',').map(Number).filter((fd) => fd > 2),
+  };
+}
+
+type Notes = Readonly<Record<string, string | undefined>>;
+
+function readNotes(): Notes | null {
+  const text = process.env[VARIABLE];
+  delete process.env[VARIABLE];
+  if (text === undefined) return null;
+  const notes: Notes = Object.fromEntries(text.split(' ').map((pair) => pair.split('=')));
+  // Left over in the environment of somebody who was started by a tsdaemon: not about us.
+  return Number(notes.pid) === process.pid || Number(notes.pid) === process.ppid ? notes : null;
+}
+
+export function workingDirectory(): string | null {
+  try {
+    return process.cwd();
+  } catch {
+    // ENOENT: removed under us. Everything but a relative path still works.
+    return null;
+  }
+}
+
+function readArguments(): readonly string[] {
+  const count = process.argv.length - 2;
+  const words = readProcStrings('/proc/self/cmdline');
+  return words === null || count < 0 ? process.argv.slice(2) : words.slice(words.length - count);
+}
+
+/**
+ * Shells drop variables whose names they do not like and add their own, so what they pass on is not what they got.
+ * Where the shell waits for us its own environment is still to be seen; where it became us (`nohup`), a child it
+ * forked for that purpose shows it, and ends as soon as its pipe closes.
+ */
+function readEnvironment(notes: Notes | null): readonly string[] {
+  const shell = Number(notes?.pid);
+  if (notes !== null && shell === process.ppid && shell !== process.pid) {
+    const seen = readProcStrings(`/proc/${shell}/environ`);
+    if (seen !== null) return seen;
+  }
+  if (notes?.snapshot !== undefined) {
+    const [pid, pipe] = notes.snapshot.split(':').map(Number) as [number, number];
+    const seen = readProcStrings(`/proc/${pid}/environ`);
+    closeSync(pipe);
+    reap(pid, true);
+    if (seen !== null) return seen;
+  }
+  return currentEnvironment();
+}
+
+/** This process's own environment as it is now; bytes that are not UTF-8 survive in variables nobody changed. */
+export function currentEnvironment(): readonly string[] {
+  const now = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+  const initial = readProcStrings('/proc/self/environ');
+  if (initial === null) return now;
+  const lossy = new Map(initial.map((entry) => [Buffer.from(toWellFormed(entry)).toString(), entry]));
+  return withoutVariables(
+    now.map((entry) => lossy.get(entry) ?? entry),
+    [VARIABLE],
+  );
+}
+
+/** What process.env makes of such a text: one replacement character for each byte that is no UTF-8. */
+const toWellFormed = (text: string): string => text.replaceAll(/[\udc80-\udcff]/g, '\ufffd');
+
+function readProcStrings(path: string): string[] | null {
+  try {
+    return splitNulEnded(readFileSync(path));
+  } catch {
+    // No /proc, or not allowed: Node's own view has to do.
+    return null;
+  }
+}
+
+/** A guess where the shell lines did not run: what our parent has is most often what it gave us. */
+export function parentSoftOpenFiles(): number | null {
+  try {
+    const line = /^Max open files\s+(\S+)/m.exec(readFileSync(`/proc/${process.ppid}/limits`, 'latin1'));
+    return line === null ? null : parseLimit(line[1]);
+  } catch {
+    // No /proc, or not allowed to look at our parent.
+    return null;
+  }
+}
+
+function parseLimit(text: string | undefined): number | null {
+  if (text === 'unlimited') return Number.POSITIVE_INFINITY;
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : null;
+}
+
+/** A mask of /proc/PID/status: hexadecimal, bit n-1 is signal n. */
+function parseMask(text: string | undefined): number[] {
+  if (text === undefined || !/^[0-9a-f]+$/.test(text)) return [];
+  const mask = BigInt(`0x${text}`);
+  return Array.from({ length: 64 }, (_, index) => index + 1).filter((signal) => (mask >> BigInt(signal - 1)) & 1n);
+}
+
+/** bash and busybox ignore SIGQUIT themselves; a caller that means it (`cmd &` in a script) ignores SIGINT too. */
+function withoutShellsOwn(ignored: number[]): number[] {
+  const [SIGINT, SIGQUIT] = [2, 3];
+  return ignored.includes(SIGINT) ? ignored : ignored.filter((signal) => signal !== SIGQUIT);
+}
+
+function openStandard(text: string | undefined): [boolean, boolean, boolean] {
+  return text === undefined ? [true, true, true] : [text.includes('0'), text.includes('1'), text.includes('2')];
+}

@@ -1,0 +1,65 @@
+// Waiting for descriptors that libuv cannot watch (pidfds above all): one thread of its pool blocks in poll(2) for
+// all of them, and wakes the event loop. No polling, no wake-ups while nothing happens.
+import { closeSync, readSync, writeSync } from 'node:fs';
+import { POLLIN } from '../../native-bindings/constants.js';
+import { LibcError } from '../../native-bindings/errno.js';
+import { callLibcInPool } from '../../native-bindings/libc.js';
+import { pollSet } from '../../native-bindings/structs.js';
+import { makePipe, type Pipe } from './descriptors.js';
+
+const waiting = new Map<number, () => void>();
+/** Written to when the set changes, so that the blocked thread takes the new one. null: no thread is blocked. */
+let wake: Pipe | null = null;
+
+/** Resolves to true when the descriptor is readable or hung up, to false when the time is over. */
+export function whenReadable(descriptor: number, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout | undefined;
+    const settle = (isReadable: boolean): void => {
+      waiting.delete(descriptor);
+      clearTimeout(timer);
+      wakeThread();
+      resolve(isReadable);
+    };
+    waiting.set(descriptor, () => settle(true));
+    if (Number.isFinite(timeoutMs)) timer = setTimeout(settle, Math.min(timeoutMs, 2 ** 31 - 1), false);
+    if (wake === null) void watch();
+    else wakeThread();
+  });
+}
+
+async function watch(): Promise<void> {
+  const pipe = makePipe();
+  wake = pipe;
+  // process.exit joins the pool's threads and would hang on the blocked one.
+  process.on('exit', wakeThread);
+  try {
+    while (waiting.size > 0) {
+      const descriptors = [pipe.read, ...waiting.keys()];
+      const set = pollSet.write(descriptors, POLLIN);
+      await pollOnce(set, descriptors.length);
+      if (pollSet.isReady(set, 0)) readSync(pipe.read, Buffer.alloc(512));
+      descriptors.forEach((descriptor, index) => {
+        if (index > 0 && pollSet.isReady(set, index)) waiting.get(descriptor)?.();
+      });
+    }
+  } finally {
+    process.off('exit', wakeThread);
+    wake = null;
+    closeSync(pipe.read);
+    closeSync(pipe.write);
+  }
+}
+
+async function pollOnce(set: Buffer, count: number): Promise<void> {
+  try {
+    await callLibcInPool('poll', set, count, -1);
+  } catch (error) {
+    // EINTR: a signal; the loop asks again.
+    if (!(error instanceof LibcError) || error.code !== 'EINTR') throw error;
+  }
+}
+
+function wakeThread(): void {
+  if (wake !== null) writeSync(wake.write, '.');
+}

@@ -1,0 +1,131 @@
+// Starting programs: posix_spawn for a child, execve for this very process. The only place where programs begin.
+import { closeSync, openSync } from 'node:fs';
+import {
+  POSIX_SPAWN_CLOEXEC_DEFAULT,
+  POSIX_SPAWN_SETSIGDEF,
+  POSIX_SPAWN_SETSIGMASK,
+  WNOHANG,
+} from '../../native-bindings/constants.js';
+import { LibcError } from '../../native-bindings/errno.js';
+import { callLibc } from '../../native-bindings/libc.js';
+import { cString, OPAQUE_BYTES, readWaitStatus, StringVector, signalSet } from '../../native-bindings/structs.js';
+import { mayTryNext, worseFailure } from '../core/command-path.js';
+import { SpawnError } from '../errors.js';
+import { encodeBytes } from '../spec/byte-text.js';
+import { duplicate } from './descriptors.js';
+import { resettableSignals, signalNumber } from './signals.js';
+
+export interface Invocation {
+  /** Files to try in order, see core/command-path. */
+  readonly candidates: readonly string[];
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+}
+
+/** Descriptor in the program -> descriptor here. */
+export type DescriptorMap = ReadonlyMap<number, number>;
+
+/** Starts the program as a child of this process and returns its pid. Throws SpawnError where exec failed. */
+export function spawn(invocation: Invocation, descriptors: DescriptorMap, hangup: 'ignore' | 'default'): number {
+  const actions = Buffer.alloc(OPAQUE_BYTES);
+  const attributes = Buffer.alloc(OPAQUE_BYTES);
+  const pid = Buffer.alloc(4);
+  const spares: number[] = [];
+  callLibc('posix_spawn_file_actions_init', actions);
+  callLibc('posix_spawnattr_init', attributes);
+  try {
+    for (const [there, here] of movedAside(descriptors, spares))
+      callLibc('posix_spawn_file_actions_adddup2', actions, here, there);
+    const macFlag = process.platform === 'darwin' ? POSIX_SPAWN_CLOEXEC_DEFAULT : 0;
+    callLibc('posix_spawnattr_setflags', attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | macFlag);
+    // Only what was ignored before exec can be ignored after it: SIGHUP, if the caller of spawn said so.
+    const reset = resettableSignals().filter((signal) => hangup === 'default' || signal !== signalNumber('SIGHUP'));
+    callLibc('posix_spawnattr_setsigdefault', attributes, signalSet(reset));
+    callLibc('posix_spawnattr_setsigmask', attributes, signalSet([]));
+    invokeFirst(invocation, (file, argv, env) => {
+      callLibc('posix_spawn', pid, cString(file), actions, attributes, argv.address, env.address);
+    });
+    return pid.readInt32LE(0);
+  } finally {
+    callLibc('posix_spawn_file_actions_destroy', actions);
+    callLibc('posix_spawnattr_destroy', attributes);
+    for (const spare of spares) closeSync(spare);
+  }
+}
+
+/**
+ * Replaces this process by the program; `before` runs at the last moment, when nothing large is allocated any more.
+ * Returns only by throwing SpawnError.
+ */
+export function exec(invocation: Invocation, before: () => void = () => undefined): never {
+  let isFirst = true;
+  invokeFirst(invocation, (file, argv, env) => {
+    if (isFirst) before();
+    isFirst = false;
+    callLibc('execve', cString(file), argv.address, env.address);
+  });
+  throw new SpawnError(invocation.argv, 'EIO');
+}
+
+/** Tries one candidate after the other as execvp does; a text file without #! is given to the shell. */
+function invokeFirst(
+  { candidates, argv, env }: Invocation,
+  attempt: (file: Uint8Array, argv: StringVector, env: StringVector) => void,
+): void {
+  const words = argv.map(encodeBytes);
+  const vector = new StringVector(words);
+  const environment = new StringVector(env.map(encodeBytes));
+  let failure: string | null = null;
+  for (const candidate of candidates) {
+    const file = encodeBytes(candidate);
+    try {
+      return attempt(file, vector, environment);
+    } catch (error) {
+      if (!(error instanceof LibcError)) throw error;
+      if (error.code === 'ENOEXEC') {
+        const shell = Buffer.from('/bin/sh');
+        return attempt(shell, new StringVector([shell, file, ...words.slice(1)]), environment);
+      }
+      failure = worseFailure(failure, error.code);
+      if (!mayTryNext(error.code)) break;
+    }
+  }
+  throw new SpawnError(argv, failure ?? 'ENOENT');
+}
+
+/**
+ * The file actions run one after the other, so a source that is also somebody's target would be overwritten before
+ * it is copied. Such sources are copied to spare numbers first.
+ */
+function movedAside(descriptors: DescriptorMap, spares: number[]): [number, number][] {
+  return [...descriptors].map(([there, here]) => {
+    if (there === here || !descriptors.has(here)) return [there, here];
+    const spare = openSync('/dev/null', 'r');
+    duplicate(here, spare);
+    spares.push(spare);
+    return [there, spare];
+  });
+}
+
+export type ProcessEnd = ReturnType<typeof readWaitStatus>;
+
+/** Waits for a child of ours. null: it is no child of ours, or (with `block` false) it still runs. */
+export function reap(pid: number, block: boolean): ProcessEnd | null {
+  const status = Buffer.alloc(4);
+  for (;;) {
+    try {
+      return callLibc('waitpid', pid, status, block ? 0 : WNOHANG) === 0 ? null : readWaitStatus(status.readInt32LE(0));
+    } catch (error) {
+      if (!(error instanceof LibcError)) throw error;
+      if (error.code === 'EINTR') continue;
+      // ECHILD: not ours, or reaped by the kernel because our caller had SIGCHLD ignored.
+      return null;
+    }
+  }
+}
+
+/** As a shell reports it: the code, or 128 + the signal. An end that nobody could see counts as 0. */
+export function exitCodeOf(end: ProcessEnd | null): number {
+  if (end === null) return 0;
+  return end.signal === null ? end.code : 128 + end.signal;
+}

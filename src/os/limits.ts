@@ -1,0 +1,35 @@
+import { RLIM_INFINITY, resourceLimits } from '../../native-bindings/constants.js';
+import { LibcError } from '../../native-bindings/errno.js';
+import { callLibc } from '../../native-bindings/libc.js';
+import { rlimit } from '../../native-bindings/structs.js';
+import { SystemError } from '../errors.js';
+import type { Limit } from '../spec/service-spec.js';
+
+export function isResource(name: string): boolean {
+  return Object.hasOwn(resourceLimits, name);
+}
+
+export const resourceNames: readonly string[] = Object.keys(resourceLimits);
+
+/** Sets both halves of a limit of this process, and so of what it starts. */
+export function setLimit({ resource, soft, hard }: Limit): void {
+  try {
+    callLibc('setrlimit', resourceLimits[resource]!, rlimit.write({ soft: toKernel(soft), hard: toKernel(hard) }));
+  } catch (error) {
+    if (!(error instanceof LibcError)) throw error;
+    const attempt = `cannot set limit ${resource}=${soft === hard ? soft : `${soft}:${hard}`}`;
+    throw new SystemError(attempt, { syscall: 'setrlimit', errnoName: error.code }, error);
+  }
+}
+
+/** Sets the soft half alone, at most to the hard one. Returns the way back. */
+export function setSoftOpenFiles(soft: number): () => void {
+  const before = rlimit.empty();
+  callLibc('getrlimit', resourceLimits.nofile!, before);
+  const { hard } = rlimit.read(before);
+  const wanted = toKernel(soft);
+  callLibc('setrlimit', resourceLimits.nofile!, rlimit.write({ soft: wanted < hard ? wanted : hard, hard }));
+  return () => callLibc('setrlimit', resourceLimits.nofile!, before);
+}
+
+const toKernel = (value: number): bigint => (Number.isFinite(value) ? BigInt(value) : RLIM_INFINITY);

@@ -1,0 +1,82 @@
+// The files that a program's output goes to.
+import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, statSync, unlinkSync } from 'node:fs';
+import { errnoNameOf, errnoText, SystemError, systemError } from '../errors.js';
+import { encodeBytes } from '../spec/byte-text.js';
+import type { Sink } from '../spec/service-spec.js';
+
+export interface OpenOutput {
+  readonly descriptor: number;
+  readonly path: string;
+  /** Whether this call made the file; only such a file is removed when the start fails. */
+  readonly created: boolean;
+  /** Emptied at the last moment before the program starts, so that a failed start loses nothing. */
+  readonly truncate: boolean;
+}
+
+/** A shell redirection's mode, cut by the umask. */
+const FILE_MODE = 0o666;
+/** nohup.out: POSIX asks for read and write by the owner alone, whatever the umask. */
+const NOHUP_MODE = 0o600;
+
+const { O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_APPEND, O_NOCTTY, O_NOFOLLOW } = constants;
+
+export function openOutput(sink: Sink): OpenOutput {
+  if (sink.kind === 'file') return openAppending(sink.path, FILE_MODE, sink.open === 'truncate', null);
+  const failures: string[] = [];
+  let last: unknown;
+  for (const path of sink.candidates) {
+    try {
+      return openAppending(path, NOHUP_MODE, sink.open === 'truncate', NOHUP_MODE);
+    } catch (error) {
+      const errnoName = errnoNameOf(error instanceof Error ? error.cause : null);
+      if (errnoName === null) throw error;
+      failures.push(`${path}: ${errnoText(errnoName)}`);
+      last = error;
+    }
+  }
+  if (last instanceof SystemError && failures.length > 1)
+    throw new SystemError(`cannot open ${failures.slice(0, -1).join('; ')}; ${sink.candidates.at(-1)}`, last, last);
+  throw last;
+}
+
+/**
+ * O_APPEND always: two streams, a restart and logrotate's copytruncate then keep their places. O_NOCTTY: a log may
+ * be a terminal, which must not become ours. Root follows no link that somebody else may have put there.
+ */
+function openAppending(path: string, mode: number, truncate: boolean, exactMode: number | null): OpenOutput {
+  const bytes = encodeBytes(path);
+  const flags = O_WRONLY | O_APPEND | O_NOCTTY | (process.geteuid?.() === 0 ? O_NOFOLLOW : 0);
+  const attempt = `cannot open output ${path}`;
+  try {
+    const descriptor = openSync(bytes, flags | O_CREAT | O_EXCL, mode);
+    if (exactMode !== null) fchmodSync(descriptor, exactMode);
+    return { descriptor, path, created: true, truncate };
+  } catch (error) {
+    if (errnoNameOf(error) !== 'EEXIST') throw systemError(attempt, error, path);
+  }
+  try {
+    const descriptor = openExisting(bytes, flags);
+    return { descriptor, path, created: false, truncate: truncate && fstatSync(descriptor).isFile() };
+  } catch (error) {
+    throw systemError(attempt, error, path);
+  }
+}
+
+/**
+ * Opening a FIFO for writing blocks until somebody reads, which would hang the start. Read-write does not block on
+ * Linux, and the program then has no SIGPIPE to fear when its reader goes away.
+ */
+function openExisting(path: Buffer, flags: number): number {
+  return openSync(path, statSync(path).isFIFO() ? (flags & ~O_WRONLY) | O_RDWR : flags);
+}
+
+export function truncateOutput(output: OpenOutput): void {
+  if (output.truncate) ftruncateSync(output.descriptor);
+}
+
+/** Closes; after a failed start also removes a file that this start made and nobody wrote to. */
+export function closeOutput(output: OpenOutput, keep: boolean): void {
+  const isEmpty = fstatSync(output.descriptor).size === 0;
+  closeSync(output.descriptor);
+  if (!keep && output.created && isEmpty) unlinkSync(encodeBytes(output.path));
+}

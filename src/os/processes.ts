@@ -1,0 +1,161 @@
+// What the kernel tells about a process: /proc on Linux, proc_pidinfo on macOS.
+import { readdirSync, readFileSync } from 'node:fs';
+import { PROC_PIDTBSDINFO } from '../../native-bindings/constants.js';
+import { LibcError } from '../../native-bindings/errno.js';
+import { callLibc } from '../../native-bindings/libc.js';
+import { bsdInfoFields } from '../../native-bindings/structs.js';
+import type { Sighting } from '../core/judge.js';
+import { errnoNameOf } from '../errors.js';
+import { splitNulEnded } from '../spec/byte-text.js';
+
+/** USER_HZ: what /proc calls a clock tick. 100 on every Linux that Node runs on, whatever the kernel's own HZ is. */
+const TICKS_PER_SECOND = 100;
+/** The kernel counts memory of /proc/PID/statm in pages. */
+const PAGE_BYTES = process.arch === 'arm64' && process.platform === 'darwin' ? 16384 : 4096;
+
+/** The fields of /proc/PID/stat that we use. */
+export interface ProcessStat {
+  readonly pid: number;
+  readonly name: string;
+  /** R, S, D, Z (zombie), X (dead), T (stopped) ... */
+  readonly stateLetter: string;
+  readonly parent: number;
+  readonly processGroup: number;
+  readonly session: number;
+  /** 0: no controlling terminal. */
+  readonly terminal: number;
+  readonly cpuMs: number;
+  /** Ticks after boot. */
+  readonly startTime: number;
+}
+
+/** null: no such process, or no /proc. */
+export function readStat(pid: number | 'self'): ProcessStat | null {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    // ENOENT and ESRCH: it has ended. EACCES (hidepid) is told apart by sightProcess.
+    return null;
+  }
+  // The name stands in parentheses and may hold anything, also parentheses: the fields begin after the last one.
+  const nameEnd = text.lastIndexOf(')');
+  const fields = text.slice(nameEnd + 2).split(' ');
+  const field = (number: number): number => Number(fields[number - 3]);
+  return {
+    pid: Number.parseInt(text, 10),
+    name: text.slice(text.indexOf('(') + 1, nameEnd),
+    stateLetter: fields[0]!,
+    parent: field(4),
+    processGroup: field(5),
+    session: field(6),
+    terminal: field(7),
+    cpuMs: ((field(14) + field(15)) * 1000) / TICKS_PER_SECOND,
+    startTime: field(22),
+  };
+}
+
+/** What is seen under a pid; `startedAt` is on the wall clock, in milliseconds. */
+export function sightProcess(pid: number): Sighting & { readonly startedAt?: number | null } {
+  if (process.platform === 'darwin') return sightMacProcess(pid);
+  const stat = readStat(pid);
+  if (stat !== null) {
+    return {
+      kind: 'process',
+      startTime: stat.startTime,
+      isDead: isDeadLetter(stat.stateLetter),
+      startedAt: startedAt(stat.startTime),
+    };
+  }
+  return answersSignalZero(pid) ? { kind: 'hidden' } : { kind: 'absent' };
+}
+
+const isDeadLetter = (letter: string): boolean => letter === 'Z' || letter === 'X' || letter === 'x';
+
+function answersSignalZero(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it exists and belongs to somebody else.
+    return errnoNameOf(error) === 'EPERM';
+  }
+}
+
+function sightMacProcess(pid: number): Sighting & { readonly startedAt?: number | null } {
+  const info = Buffer.alloc(bsdInfoFields.bytes);
+  try {
+    if (callLibc('proc_pidinfo', pid, PROC_PIDTBSDINFO, 0, info, info.length) < info.length)
+      return answersSignalZero(pid) ? { kind: 'hidden' } : { kind: 'absent' };
+  } catch (error) {
+    if (!(error instanceof LibcError)) throw error;
+    return answersSignalZero(pid) ? { kind: 'hidden' } : { kind: 'absent' };
+  }
+  const startTime =
+    Number(info.readBigUInt64LE(bsdInfoFields.startSeconds)) * 1_000_000 +
+    Number(info.readBigUInt64LE(bsdInfoFields.startMicroseconds));
+  const ZOMBIE = 5;
+  return {
+    kind: 'process',
+    startTime,
+    isDead: info.readUInt32LE(bsdInfoFields.status) === ZOMBIE,
+    startedAt: startTime / 1000,
+  };
+}
+
+/** When the machine was booted, in milliseconds since the epoch; null without /proc. */
+function bootedAt(): number | null {
+  try {
+    const line = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'));
+    return line === null ? null : Number(line[1]) * 1000;
+  } catch {
+    // No /proc: callers say "cannot tell".
+    return null;
+  }
+}
+
+/** Ticks after boot, on the wall clock. */
+export function startedAt(startTime: number): number | null {
+  const boot = bootedAt();
+  return boot === null ? null : boot + (startTime * 1000) / TICKS_PER_SECOND;
+}
+
+/** Resident memory in bytes; null where it cannot be read. */
+export function residentBytes(pid: number): number | null {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * PAGE_BYTES;
+  } catch {
+    // It ended meanwhile, or there is no /proc.
+    return null;
+  }
+}
+
+/** The words of its command line; null where they cannot be read. */
+export function commandLine(pid: number): readonly string[] | null {
+  try {
+    return splitNulEnded(readFileSync(`/proc/${pid}/cmdline`));
+  } catch {
+    // It ended meanwhile, or there is no /proc.
+    return null;
+  }
+}
+
+/** Every process that can be seen, in no order. Empty without /proc. */
+export function allProcesses(): ProcessStat[] {
+  let entries: string[];
+  try {
+    entries = readdirSync('/proc');
+  } catch {
+    // No /proc.
+    return [];
+  }
+  return entries
+    .filter((entry) => /^\d+$/.test(entry))
+    .map((entry) => readStat(Number(entry)))
+    .filter((stat) => stat !== null);
+}
+
+/** Zombies included: a process that ended and was not reaped yet is still listed by the kernel. */
+export function isZombie(stat: ProcessStat): boolean {
+  return isDeadLetter(stat.stateLetter);
+}

@@ -1,0 +1,54 @@
+import { constants } from 'node:os';
+import { SIG_DFL, SIG_IGN, SIG_SETMASK } from '../../native-bindings/constants.js';
+import { LibcError } from '../../native-bindings/errno.js';
+import { callLibc } from '../../native-bindings/libc.js';
+import { signalSet } from '../../native-bindings/structs.js';
+import type { SignalName } from '../spec/service-spec.js';
+
+/** What is to happen when the signal arrives; both survive exec. */
+export function setDisposition(signal: SignalName, disposition: 'ignore' | 'default'): void {
+  callLibc('signal', constants.signals[signal], disposition === 'ignore' ? SIG_IGN : SIG_DFL);
+}
+
+/** Signals every member of a process group; that none is left is no error. */
+export function signalGroup(group: number, signal: SignalName): void {
+  try {
+    callLibc('kill', -group, constants.signals[signal]);
+  } catch (error) {
+    if (!(error instanceof LibcError) || error.code !== 'ESRCH') throw error;
+  }
+}
+
+/** Ignores exactly these and gives every other signal its default action. */
+export function setIgnoredSignals(ignored: readonly number[]): void {
+  for (const signal of resettableSignals()) callLibc('signal', signal, ignored.includes(signal) ? SIG_IGN : SIG_DFL);
+}
+
+export function setSignalMask(blocked: Iterable<number>): void {
+  callLibc('sigprocmask', SIG_SETMASK, signalSet(blocked), 0);
+}
+
+/** Every number that may be sent, but the two that nobody can catch. 32 and 33 belong to glibc's threads. */
+export function resettableSignals(): number[] {
+  const last = process.platform === 'darwin' ? 31 : 64;
+  const numbers = Array.from({ length: last }, (_, index) => index + 1);
+  const { SIGKILL, SIGSTOP } = constants.signals;
+  return numbers.filter((signal) => signal !== SIGKILL && signal !== SIGSTOP && signal !== 32 && signal !== 33);
+}
+
+/** TERM, SIGTERM, sigterm or 15; null for anything else. */
+export function parseSignal(text: string): SignalName | null {
+  const upper = text.toUpperCase();
+  const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
+  if (name in constants.signals) return name as SignalName;
+  const byNumber = Object.entries(constants.signals).find(([, number]) => String(number) === text);
+  return byNumber === undefined ? null : (byNumber[0] as SignalName);
+}
+
+export function signalNumber(signal: SignalName): number {
+  return constants.signals[signal];
+}
+
+export function signalName(number: number): string {
+  return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
+}

@@ -1,0 +1,158 @@
+// Where daemons are written down:
+//   HOME/daemons/NAME/record.json    one directory per daemon, 0700
+//   HOME/by-pidfile/HASH             a link to the name, so that a pidfile's daemon is found without a search
+import { createHash } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError, errnoNameOf, systemError, UsageError } from '../errors.js';
+import type { DaemonRecord } from '../spec/daemon-record.js';
+
+export class StateDirectory {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** TSDAEMON_HOME; for root /var/lib/tsdaemon, else /run/tsdaemon; else $XDG_STATE_HOME/tsdaemon or ~/.local/state/tsdaemon. */
+  static ofUser(env: NodeJS.ProcessEnv): StateDirectory {
+    const given = env.TSDAEMON_HOME;
+    if (given !== undefined && given !== '') {
+      if (!given.startsWith('/')) throw new UsageError(`cannot use TSDAEMON_HOME '${given}': not an absolute path`);
+      return new StateDirectory(given);
+    }
+    if (process.geteuid?.() === 0) {
+      return new StateDirectory(isWritable('/var/lib') ? '/var/lib/tsdaemon' : '/run/tsdaemon');
+    }
+    // XDG: "all paths must be absolute; a relative one is to be ignored".
+    const xdg = env.XDG_STATE_HOME;
+    if (xdg?.startsWith('/')) return new StateDirectory(join(xdg, 'tsdaemon'));
+    const home = homedir();
+    if (home !== '' && home !== '/' && isWritable(home)) return new StateDirectory(join(home, '.local/state/tsdaemon'));
+    return new StateDirectory(join(tmpdir(), `tsdaemon-${process.geteuid?.() ?? 'user'}`));
+  }
+
+  /** Makes the directory, 0700, or checks that nobody else can write to the one that is there. */
+  create(): void {
+    try {
+      mkdirSync(join(this.path, 'daemons'), { recursive: true, mode: 0o700 });
+      mkdirSync(join(this.path, 'by-pidfile'), { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw systemError(`cannot make state directory ${this.path}`, error, this.path);
+    }
+    const stats = lstatSync(this.path);
+    if (!stats.isDirectory() || stats.uid !== process.geteuid!() || (stats.mode & 0o022) !== 0)
+      throw new UsageError(`cannot use state directory ${this.path}: it must be a directory of ours that nobody else can write to`);
+  }
+
+  folderOf(name: string): string {
+    return join(this.path, 'daemons', name);
+  }
+
+  names(): string[] {
+    try {
+      return readdirSync(join(this.path, 'daemons')).sort();
+    } catch (error) {
+      if (errnoNameOf(error) === 'ENOENT') return [];
+      throw systemError(`cannot read state directory ${this.path}`, error, this.path);
+    }
+  }
+
+  /** null: there is none. Throws ConfigError for one that is damaged, so that it is never mistaken for "none". */
+  read(name: string): DaemonRecord | null {
+    const file = join(this.folderOf(name), 'record.json');
+    let text: string;
+    try {
+      text = readFileSync(file, 'utf8');
+    } catch (error) {
+      const errnoName = errnoNameOf(error);
+      if (errnoName === 'ENOENT' || errnoName === 'ENOTDIR') return null;
+      throw systemError(`cannot read record ${file}`, error, file);
+    }
+    try {
+      const record = JSON.parse(text) as DaemonRecord;
+      if (record.version === 1) return record;
+      throw new Error(`version ${String(record.version)} is not known to this tsdaemon`);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      throw new ConfigError(`cannot use record ${file}`, [{ severity: 'error', file, line: 1, message }]);
+    }
+  }
+
+  write(record: DaemonRecord): void {
+    const folder = this.folderOf(record.spec.name);
+    const file = join(folder, 'record.json');
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      const temporary = `${file}.${process.pid}.tmp`;
+      writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
+      renameSync(temporary, file);
+    } catch (error) {
+      throw systemError(`cannot write record ${file}`, error, file);
+    }
+  }
+
+  remove(name: string): void {
+    rmSync(this.folderOf(name), { recursive: true, force: true });
+  }
+
+  /** The name last started with this pidfile; null if none, or if its record has moved on to another pidfile. */
+  nameByPidfile(pidfile: string): string | null {
+    try {
+      const name = readlinkSync(this.linkOf(pidfile));
+      return this.read(name)?.spec.detach.pidfile === pidfile ? name : null;
+    } catch (error) {
+      if (errnoNameOf(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  linkPidfile(pidfile: string, name: string): void {
+    const link = this.linkOf(pidfile);
+    try {
+      if (errnoOf(() => symlinkSync(name, link)) === null) return;
+      unlinkSync(link);
+      symlinkSync(name, link);
+    } catch (error) {
+      throw systemError(`cannot write ${link}`, error, link);
+    }
+  }
+
+  private linkOf(pidfile: string): string {
+    return join(this.path, 'by-pidfile', createHash('sha256').update(pidfile).digest('hex').slice(0, 32));
+  }
+}
+
+function errnoOf(attempt: () => void): string | null {
+  try {
+    attempt();
+    return null;
+  } catch (error) {
+    if (errnoNameOf(error) === 'EEXIST') return 'EEXIST';
+    throw error;
+  }
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    // EACCES, EROFS, ENOENT: the next place serves.
+    return false;
+  }
+}

@@ -1,0 +1,308 @@
+// daemonize(): the app's first run is the launcher, which starts the app once more, detached, and waits for its
+// word; the second run returns from the call and is the daemon. The two are told apart by an order that the second
+// inherits as descriptor 3, so nothing of us is ever in its environment, and none of its children can inherit it:
+// Node marks inherited descriptors close-on-exec at its start.
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, readSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+import { AlreadyRunningError, errnoNameOf, UsageError } from '../errors.js';
+import { currentEnvironment, parentSoftOpenFiles, workingDirectory } from '../os/caller.js';
+import { duplicate, makePipe } from '../os/descriptors.js';
+import { exitCodeOf, reap } from '../os/invoke.js';
+import { lockDirectory, tryFlock } from '../os/lock.js';
+import { makeMessage, makeUnnamedFile, readMessage, readUnnamedFile } from '../os/message.js';
+import { openOutput } from '../os/outputs.js';
+import { canonicalPidfile, checkPidfilePlace, readPidfile, removePidfile, writePidfile } from '../os/pidfile.js';
+import { waitReadable } from '../os/poll.js';
+import { setDisposition } from '../os/signals.js';
+import { StateDirectory } from '../os/state-directory.js';
+import { encodeBytes, splitNulEnded } from '../spec/byte-text.js';
+import type { ServiceSpec } from '../spec/service-spec.js';
+import { buildSpec, callersPath, type RunOptions } from './run-options.js';
+import { situationOfPidfile } from './situation.js';
+import { type StartedDaemon, type StartRequest, startDaemon } from './start-daemon.js';
+
+/** Options of daemonize(). Relative paths are resolved against the working directory of the call. */
+export interface DaemonizeOptions extends Pick<RunOptions, 'pidfile' | 'name' | 'stdout' | 'stderr' | 'cwd' | 'umask' | 'user'> {
+  /** The launcher waits until the daemon calls ready(). Default: it waits until the daemon's entry point runs. */
+  readonly waitReady?: boolean;
+  /** How long it waits, in milliseconds, before it stops what it started. Default: 30,000. */
+  readonly readyTimeoutMs?: number;
+  /**
+   * always (default): detach. never: stay in front, but keep pidfile and handle. auto: stay in front where something
+   * else keeps the process already: as PID 1, under systemd, Supervisor, runit, s6 or pm2.
+   */
+  readonly detach?: 'always' | 'auto' | 'never';
+}
+
+/** The daemon's own end of the arrangement. */
+export interface DaemonHandle extends Disposable {
+  readonly pid: number;
+  /** Tells the launcher that all is well: it exits with 0. Safe to call twice, and without a launcher. */
+  ready(): void;
+  /** Opens the output files anew under their names, for a logrotate that has renamed them. */
+  reopenLogs(): void;
+  /** Removes the pidfile, if it still names this process. Also done when the process exits by itself. */
+  dispose(): void;
+}
+
+const ORDER = 'tsdaemon-daemonize';
+const ORDER_DESCRIPTOR = 3;
+const VERDICT_DESCRIPTOR = 4;
+const DEFAULT_READY_TIMEOUT_MS = 30_000;
+
+/** What the launcher tells the daemon. */
+interface DaemonOrder {
+  readonly magic: typeof ORDER;
+  readonly waitReady: boolean;
+  readonly pidfile: string | null;
+  readonly stdio: ServiceSpec['stdio'];
+}
+
+/**
+ * Makes this program a daemon: call it as the first statement of the entry point. In the first run it does not
+ * return: it starts the program again as a daemon, with the same Node options and arguments, waits for its word, and
+ * exits with 0, or with the daemon's own error text and exit code if it died before. In the second run it returns
+ * the handle. Follows daemon(7): own session, no controlling terminal, SIGHUP ignored unless the app listens for it,
+ * stdin /dev/null, output to files (nohup.out by default), a locked pidfile.
+ *
+ * Throws UsageError where there is no entry point that could be started again (a worker thread, a cluster worker,
+ * the REPL, -e, a script from stdin), or for an option that cannot be right; nothing has been started then.
+ */
+export function daemonize(options: DaemonizeOptions = {}): DaemonHandle {
+  const order = takeOrder();
+  if (order !== null) return becomeDaemon(order);
+  checkPlace();
+  if (staysInFront(options.detach ?? 'always')) return stayInFront(options);
+  return launch(options);
+}
+
+let order: DaemonOrder | null | undefined;
+
+/** The order, if this run is the daemon; the answer stays the same for a second call. */
+function takeOrder(): DaemonOrder | null {
+  if (order !== undefined) return order;
+  order = null;
+  if (!isMainThread || !isOrder(ORDER_DESCRIPTOR)) return null;
+  const message = readMessage(ORDER_DESCRIPTOR) as DaemonOrder;
+  if (message.magic === ORDER) order = message;
+  return order;
+}
+
+/** Recognised by its name before it is read: descriptor 3 may be anything in a process that is not our daemon. */
+function isOrder(descriptor: number): boolean {
+  try {
+    if (process.platform === 'linux') return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(`/memfd:${ORDER}`);
+    const stats = fstatSync(descriptor);
+    return stats.isFile() && stats.nlink === 0;
+  } catch {
+    // EBADF or ENOENT: there is no such descriptor.
+    return false;
+  }
+}
+
+function checkPlace(): void {
+  const refuse = (where: string): never => {
+    throw new UsageError(`cannot daemonize ${where}: call it from the entry point of a program file`);
+  };
+  if (process.platform === 'win32') throw new UsageError('cannot daemonize on Windows: run it in WSL');
+  if (!isMainThread) refuse('in a worker thread');
+  const cluster = createRequire(import.meta.url)('node:cluster') as typeof import('node:cluster').default;
+  if (cluster.isWorker) refuse('in a cluster worker');
+  const script = process.argv[1];
+  // -e, -p, the REPL and a script from stdin have no file of their own in argv[1].
+  if (script === undefined || script === '-' || process.execArgv.some((flag) => /^(-e|-p|-pe|--eval|--print)\b/.test(flag)))
+    refuse('without a program file (REPL, -e or a script from stdin)');
+}
+
+function staysInFront(detach: string): boolean {
+  if (detach === 'never') return true;
+  if (detach === 'always') return false;
+  if (detach !== 'auto') throw new UsageError(`cannot use detach '${detach}': expected always, auto or never`, 'detach');
+  const { env } = process;
+  const supervised = ['INVOCATION_ID', 'NOTIFY_SOCKET', 'SUPERVISOR_ENABLED', 'pm_id'].some((name) => env[name] !== undefined);
+  return process.pid === 1 || supervised || ['runsv', 's6-supervise', 'supervise'].includes(parentName());
+}
+
+function parentName(): string {
+  try {
+    return readFileSync(`/proc/${process.ppid}/comm`, 'latin1').trim();
+  } catch {
+    // No /proc: the environment alone decides.
+    return '';
+  }
+}
+
+/** The launcher's side. */
+function launch(options: DaemonizeOptions): never {
+  closeInspector();
+  const { pidfile, name, stdout, stderr, cwd, umask, user } = options;
+  const caller = { cwd: workingDirectory(), environment: currentEnvironment(), inherited: null };
+  // What belongs to our parent's arrangement with us (fork's channel, cluster) must not reach the daemon.
+  const environment = caller.environment.filter((entry) => !/^NODE_(CHANNEL_|UNIQUE_ID)/.test(entry));
+  const argv = [process.execPath, ...process.execArgv, ...ownArguments()];
+  const given = { pidfile, name, stdout, stderr, cwd, umask, user };
+  const spec = buildSpec(argv, given, { ...caller, environment }, process.argv[1]);
+  const request: StartRequest = {
+    spec,
+    named: name !== undefined,
+    callerCwd: caller.cwd,
+    callerOpenFiles: parentSoftOpenFiles(),
+    stateDirectory: StateDirectory.ofUser(process.env).path,
+    launchedBy: 'daemonize',
+  };
+  const order: DaemonOrder = { magic: ORDER, waitReady: options.waitReady === true, pidfile: spec.detach.pidfile, stdio: spec.stdio };
+  const message = makeMessage(ORDER, order);
+  const pipe = makePipe();
+  const words = makeUnnamedFile('tsdaemon-stderr');
+  const extra = new Map([[2, words], [ORDER_DESCRIPTOR, message], [VERDICT_DESCRIPTOR, pipe.write]]);
+  const started = startDaemon(request, extra);
+  closeSync(pipe.write);
+  return awaitVerdict(started, pipe.read, words, options.readyTimeoutMs ?? DEFAULT_READY_TIMEOUT_MS);
+}
+
+/** The script and its arguments, byte for byte. */
+function ownArguments(): string[] {
+  try {
+    const words = splitNulEnded(readFileSync('/proc/self/cmdline'));
+    // The kernel's line has the script as it was typed; argv[1] is the file it turned out to be.
+    return [process.argv[1]!, ...words.slice(words.length - (process.argv.length - 2))];
+  } catch {
+    // No /proc: Node's view, in which bytes that are not UTF-8 are replaced.
+    return process.argv.slice(1);
+  }
+}
+
+/** The daemon will want the same port under --inspect. */
+function closeInspector(): void {
+  if (process.execArgv.some((flag) => flag.startsWith('--inspect')))
+    (createRequire(import.meta.url)('node:inspector') as typeof import('node:inspector')).close();
+}
+
+/** Does not return: exits as the daemon fares. */
+function awaitVerdict(started: StartedDaemon, pipe: number, words: number, timeoutMs: number): never {
+  const { pid } = started;
+  const word = readWord(pipe, timeoutMs);
+  if (word === 'ready') process.exit(0);
+  let exitCode = 125;
+  if (word === 'timeout') {
+    process.kill(pid, 'SIGTERM');
+    const GRACE_MS = 2000;
+    // The pipe closes when the daemon ends.
+    if (readWord(pipe, GRACE_MS) !== 'closed') process.kill(pid, 'SIGKILL');
+    reap(pid, true);
+  } else exitCode = exitCodeOf(reap(pid, true)) || 1;
+  writeSync(2, readUnnamedFile(words));
+  const ending = word === 'timeout' ? `was not ready within ${timeoutMs / 1000} s and was stopped` : `ended with exit code ${exitCode} before it was ready`;
+  writeSync(2, `${started.record.spec.name}: cannot daemonize: the daemon ${ending}\n`);
+  forget(started);
+  process.exit(exitCode);
+}
+
+/** 'ready' as soon as the daemon says so; 'closed' when it ended without a word. */
+function readWord(pipe: number, timeoutMs: number): 'ready' | 'closed' | 'timeout' {
+  if (!waitReadable(pipe, timeoutMs)) return 'timeout';
+  return readSync(pipe, Buffer.alloc(1)) === 1 ? 'ready' : 'closed';
+}
+
+function forget({ pid, record }: StartedDaemon): void {
+  const { pidfile } = record.spec.detach;
+  if (pidfile !== null) removePidfile(pidfile, pid);
+  StateDirectory.ofUser(process.env).write({ ...record, phase: 'stopped' });
+}
+
+/** The daemon's side. */
+function becomeDaemon({ waitReady, pidfile, stdio }: DaemonOrder): DaemonHandle {
+  keepHangupIgnored();
+  const handle = makeHandle(pidfile === null ? null : new LockedPidfile(pidfile), stdio, VERDICT_DESCRIPTOR);
+  if (!waitReady) handle.ready();
+  return handle;
+}
+
+function stayInFront(options: DaemonizeOptions): DaemonHandle {
+  const cwd = workingDirectory();
+  const pidfile = options.pidfile === undefined ? null : canonicalPidfile(callersPath(options.pidfile, 'pidfile', cwd));
+  return makeHandle(pidfile === null ? null : new LockedPidfile(pidfile), null, null);
+}
+
+/** Node gives SIGHUP its default action at start and again when the last listener goes. */
+function keepHangupIgnored(): void {
+  setDisposition('SIGHUP', 'ignore');
+  process.on('removeListener', (event) => {
+    if (event === 'SIGHUP' && process.listenerCount('SIGHUP') === 0) setDisposition('SIGHUP', 'ignore');
+  });
+}
+
+/** This process's pidfile, locked for life: whoever can take the lock knows that the daemon is gone. */
+class LockedPidfile {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    // The launcher holds this lock until the pidfile stands; if it was killed, we finish its work.
+    using _lock = lockDirectory(dirname(path));
+    checkPidfilePlace(path);
+    const content = readPidfile(path);
+    if (content.kind !== 'pid' || content.pid !== process.pid) {
+      const situation = situationOfPidfile(path);
+      if (situation !== null && situation.judgement.is !== 'gone')
+        throw new AlreadyRunningError(`with pidfile ${path}`, situation.process?.pid ?? 0, path);
+      writePidfile(path, process.pid);
+    }
+    // Never closed: the kernel frees the lock with the process.
+    tryFlock(openSync(encodeBytes(path), 'r'));
+  }
+
+  remove(): void {
+    removePidfile(this.#path, process.pid);
+  }
+}
+
+function makeHandle(pidfile: LockedPidfile | null, stdio: ServiceSpec['stdio'] | null, verdict: number | null): DaemonHandle {
+  let open: number | null = verdict;
+  const dispose = (): void => {
+    process.off('exit', dispose);
+    pidfile?.remove();
+  };
+  process.on('exit', dispose);
+  const handle: DaemonHandle = {
+    pid: process.pid,
+    ready() {
+      if (open === null) return;
+      if (stdio !== null) leaveLaunchersError(stdio);
+      try {
+        writeSync(open, 'r');
+      } catch (error) {
+        // EPIPE: the launcher was killed, or lost patience; the daemon lives its own life.
+        if (errnoNameOf(error) !== 'EPIPE') throw error;
+      }
+      closeSync(open);
+      open = null;
+    },
+    reopenLogs() {
+      if (stdio === null) return;
+      const output = openOutput({ ...stdio.stdout, open: 'append' });
+      duplicate(output.descriptor, 1);
+      closeSync(output.descriptor);
+      openErrorOutput(stdio);
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+  return handle;
+}
+
+/** Until the daemon is ready its error output is kept for the launcher; from then on it goes where it was asked to. */
+function leaveLaunchersError(stdio: ServiceSpec['stdio']): void {
+  const sofar = readUnnamedFile(2);
+  openErrorOutput(stdio);
+  if (sofar.length > 0) writeSync(2, sofar);
+}
+
+function openErrorOutput({ stderr }: ServiceSpec['stdio']): void {
+  if (stderr === 'as-stdout') return duplicate(1, 2);
+  const output = openOutput({ ...stderr, open: 'append' });
+  duplicate(output.descriptor, 2);
+  closeSync(output.descriptor);
+}

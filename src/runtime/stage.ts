@@ -1,0 +1,120 @@
+// The two things that need a process of their own, and the orders they are given. dist/stage.cjs is this file's
+// other side. An order arrives as descriptor 3, the verdict leaves through descriptor 4; neither is inherited any
+// further, because Node marks them close-on-exec when it starts.
+import { closeSync } from 'node:fs';
+import { TsdaemonError } from '../errors.js';
+import { makePipe } from '../os/descriptors.js';
+import { currentEnvironment } from '../os/caller.js';
+import { type DescriptorMap, type Invocation, reap, spawn } from '../os/invoke.js';
+import { makeMessage, readToEnd } from '../os/message.js';
+import { packageFile } from '../os/package-file.js';
+import type { Limit, UserName } from '../spec/service-spec.js';
+import type { StartedDaemon, StartRequest } from './start-daemon.js';
+
+export const ORDER_DESCRIPTOR = 3;
+export const VERDICT_DESCRIPTOR = 4;
+
+export type StageOrder =
+  | { readonly do: 'start'; readonly request: StartRequest }
+  | ({ readonly do: 'exec'; readonly invocation: Invocation } & LastTouches);
+
+/** What only the last process before the program can do, as Node undoes it or could not live with it. */
+export interface LastTouches {
+  readonly limits: readonly Limit[];
+  readonly softOpenFiles: number | null;
+  readonly hangup: 'ignore' | 'default';
+  readonly user: UserName | null;
+}
+
+/** An order as it travels: with what the program is to inherit, program's descriptor -> stage's descriptor. */
+export type SentOrder = StageOrder & { readonly passed: readonly (readonly [number, number])[] };
+
+/** Where passed descriptors lie in the stage: far above what Node opens for itself at its start. */
+const FIRST_PASSED = 40;
+
+export type StageVerdict =
+  | { readonly started: StartedDaemon }
+  | { readonly failed: { readonly message: string; readonly fields: RemoteFacts } };
+
+type RemoteFacts = { readonly code: `TSD_${string}`; readonly exitCode?: number };
+
+/** An error of the other process, with the code, message and facts it had there. */
+export class RemoteError extends TsdaemonError {
+  readonly code: `TSD_${string}`;
+  readonly exitCode: number | undefined;
+  constructor(message: string, facts: RemoteFacts) {
+    super(message);
+    this.code = facts.code;
+    this.exitCode = facts.exitCode;
+    Object.assign(this, facts);
+  }
+}
+
+interface Stage {
+  readonly pid: number;
+  /** The end of the verdict's pipe that we read. */
+  readonly verdict: number;
+}
+
+/** Starts the stage and leaves it at work; `descriptors` are the program's. */
+export function startStage(order: StageOrder, descriptors: DescriptorMap, hangup: 'ignore' | 'default'): Stage {
+  const inherited = new Map<number, number>();
+  const passed: (readonly [number, number])[] = [];
+  for (const [there, here] of descriptors) {
+    const middle = there <= 2 ? there : FIRST_PASSED + passed.length;
+    if (there > 2) passed.push([there, middle]);
+    inherited.set(middle, here);
+  }
+  const message = makeMessage('tsdaemon-order', { ...order, passed } satisfies SentOrder);
+  const pipe = makePipe();
+  inherited.set(ORDER_DESCRIPTOR, message).set(VERDICT_DESCRIPTOR, pipe.write);
+  try {
+    const invocation = {
+      candidates: [process.execPath],
+      argv: [process.execPath, packageFile('stage.cjs')],
+      // Options and certificates that are meant for the program, not for our own Node.
+      env: currentEnvironment().filter((entry) => !/^NODE_(OPTIONS|EXTRA_CA_CERTS)=/.test(entry)),
+    };
+    return { pid: spawn(invocation, inherited, hangup), verdict: pipe.read };
+  } finally {
+    closeSync(message);
+    closeSync(pipe.write);
+  }
+}
+
+/** A plain child can always leave the session; it does the whole start, and we pass on its verdict. */
+export function startInCopy(request: StartRequest, extra: DescriptorMap): StartedDaemon {
+  const kept = request.spec.detach.keepFds.map((descriptor) => [descriptor, descriptor] as const);
+  const descriptors = new Map([[0, 0], [1, 1], [2, 2], ...kept, ...extra]);
+  const stage = startStage({ do: 'start', request }, descriptors, 'default');
+  const text = readToEnd(stage.verdict).toString();
+  closeSync(stage.verdict);
+  const end = reap(stage.pid, true);
+  if (text === '') throw new RemoteError(`cannot detach: the launcher's copy ended${endText(end)} without a verdict`, { code: 'TSD_DETACH' });
+  return readVerdict(text);
+}
+
+function endText(end: ReturnType<typeof reap>): string {
+  if (end === null) return '';
+  return end.signal === null ? ` with code ${end.code}` : ` of signal ${end.signal}`;
+}
+
+/** Returns what was started or throws what went wrong there. */
+export function readVerdict(text: string): StartedDaemon {
+  const verdict = JSON.parse(text) as StageVerdict;
+  if ('started' in verdict) return verdict.started;
+  const { message, fields } = verdict.failed;
+  throw new RemoteError(message, fields);
+}
+
+/** Limits that would break the launcher are set by a small stage that then becomes the program. */
+export function spawnWithLimits(invocation: Invocation, descriptors: DescriptorMap, touches: LastTouches): number {
+  const stage = startStage({ do: 'exec', invocation, ...touches }, descriptors, touches.hangup);
+  // The pipe closes by exec; bytes before that are an error.
+  const text = readToEnd(stage.verdict).toString();
+  closeSync(stage.verdict);
+  if (text === '') return stage.pid;
+  reap(stage.pid, true);
+  const { failed } = JSON.parse(text) as Extract<StageVerdict, { failed: unknown }>;
+  throw new RemoteError(failed.message, failed.fields);
+}

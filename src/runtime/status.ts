@@ -1,0 +1,91 @@
+import { lstatSync } from 'node:fs';
+import { errnoNameOf } from '../errors.js';
+import { commandLine, readStat, residentBytes, startedAt } from '../os/processes.js';
+import type { StateDirectory } from '../os/state-directory.js';
+import { type DaemonTarget, type FoundDaemon, findDaemon } from './find-daemon.js';
+
+/** What is known of a daemon now. Times in milliseconds, memory in bytes; null is "does not apply, or cannot be read". */
+export interface DaemonStatus {
+  readonly name: string | null;
+  /** dead: ended without being stopped, and its pidfile is still there. unknown: nobody can tell from here. */
+  readonly state: 'running' | 'dead' | 'stopped' | 'unknown';
+  /** LSB: 0 running, 1 dead with a pidfile left, 3 not running, 4 cannot tell. */
+  readonly code: 0 | 1 | 3 | 4;
+  /** Why the state is what it is. */
+  readonly reason: string;
+  readonly pid: number | null;
+  readonly pidfile: string | null;
+  readonly command: readonly string[] | null;
+  readonly outputs: readonly string[];
+  readonly startedAt: string | null;
+  readonly uptimeMs: number | null;
+  readonly cpuMs: number | null;
+  readonly memoryBytes: number | null;
+}
+
+/** Never throws for a daemon that is not there: that is an answer. */
+export function statusOf(target: DaemonTarget, state: StateDirectory): DaemonStatus {
+  const found = findDaemon(target, state);
+  if (found !== null) return describe(found);
+  const reason = 'name' in target ? 'no daemon of this name is recorded' : 'the pidfile is not there';
+  return {
+    name: 'name' in target ? target.name : null,
+    ...nothingRuns,
+    state: 'stopped',
+    code: 3,
+    reason,
+    pidfile: 'pidfile' in target ? target.pidfile : null,
+    command: null,
+    outputs: [],
+    startedAt: null,
+  };
+}
+
+export function statusOfAll(state: StateDirectory): DaemonStatus[] {
+  return state.names().flatMap((name) => {
+    const found = findDaemon({ name }, state);
+    return found === null ? [] : [describe(found)];
+  });
+}
+
+const nothingRuns = { pid: null, uptimeMs: null, cpuMs: null, memoryBytes: null } as const;
+
+function describe({ judgement, process, record, pidfile }: FoundDaemon): DaemonStatus {
+  const common = {
+    name: record?.spec.name ?? null,
+    reason: judgement.reason,
+    pidfile,
+    command: record?.spec.command.argv ?? null,
+    outputs: record?.outputs ?? [],
+    startedAt: record === null ? null : new Date(record.startedAt).toISOString(),
+  };
+  if (judgement.is === 'alive') {
+    const { pid } = process!;
+    const stat = readStat(pid);
+    const started = stat === null ? null : startedAt(stat.startTime);
+    return {
+      ...common,
+      state: 'running',
+      code: 0,
+      pid,
+      command: common.command ?? commandLine(pid),
+      startedAt: common.startedAt ?? (started === null ? null : new Date(started).toISOString()),
+      uptimeMs: started === null ? null : Math.max(0, Math.round(Date.now() - started)),
+      cpuMs: stat?.cpuMs ?? null,
+      memoryBytes: residentBytes(pid),
+    };
+  }
+  if (judgement.is === 'unknowable') return { ...common, ...nothingRuns, state: 'unknown', code: 4 };
+  const isLeft = pidfile !== null && exists(pidfile);
+  return { ...common, ...nothingRuns, ...(isLeft ? { state: 'dead', code: 1 } : { state: 'stopped', code: 3 }) };
+}
+
+function exists(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch (error) {
+    if (errnoNameOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
