@@ -32,11 +32,11 @@ case $1 in
     if [ -d $p/fd ]; then
       exec 9<<END 8>/dev/fd/9
 END
-      read -r _ <&9 8>&- &
+      (exec 8>&-; read -r _ <&9) &
       exec 9<&-
       TSDAEMON_CALLER="$TSDAEMON_CALLER snapshot=$!:8"
     fi ;;
 esac
 exec node "$0" "$@"
 */
-require('../dist/cli.cjs');
+require('../dist/boot.cjs');

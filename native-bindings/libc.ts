@@ -35,6 +35,8 @@ const functions = {
   getrlimit: errno(['i32', 'bytes']),
   setrlimit: errno(['i32', 'bytes']),
   flock: errno(['i32', 'i32']),
+  _exit: { takes: ['i32'], returns: 'i32', fails: 'never' },
+  isatty: { takes: ['i32'], returns: 'i32', fails: 'never' },
   dup2: errno(['i32', 'i32']),
   dup3: errno(['i32', 'i32', 'i32']),
   pipe: errno(['bytes']),
@@ -99,6 +101,11 @@ function library(): FfiBinding {
     binding = loaded;
   }
   return binding;
+}
+
+/** Whether libc is in use already: then a call costs microseconds, not the load of the native module. */
+export function isLibcLoaded(): boolean {
+  return binding !== undefined;
 }
 
 /** Whether libc can be reached at all on this machine. */

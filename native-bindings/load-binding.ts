@@ -40,19 +40,16 @@ export class BindingMissingError extends Error {
 export function loadBinding(): FfiBinding {
   const candidates = packagesByPlatform[`${process.platform}-${process.arch}`] ?? [];
   let failure: unknown = new Error(`no build for ${process.platform} ${process.arch}`);
-  try {
-    // pnpm does not hoist: the binary is visible from ffi-rs, not from us.
-    const requireOurs = createRequire(import.meta.url);
-    const requireFromFfi = createRequire(requireOurs.resolve('ffi-rs'));
+  const requireOurs = createRequire(import.meta.url);
+  // npm puts the binary beside us. pnpm does not hoist: there it is visible from ffi-rs alone.
+  for (const from of [() => requireOurs, () => createRequire(requireOurs.resolve('ffi-rs'))]) {
     for (const candidate of candidates) {
       try {
-        return requireFromFfi(candidate) as FfiBinding;
+        return from()(candidate) as FfiBinding;
       } catch (error) {
         failure = error;
       }
     }
-  } catch (error) {
-    failure = error;
   }
   throw new BindingMissingError(candidates, failure);
 }

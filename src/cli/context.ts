@@ -11,14 +11,6 @@ import type { ParsedCommand } from './parse-plain.js';
 /** A command's answer is its exit code. */
 export type Handler = (parsed: ParsedCommand, caller: Caller) => number | Promise<number>;
 
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
-}
-
-export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
 export function userState(): StateDirectory {
   return StateDirectory.ofUser(process.env);
 }

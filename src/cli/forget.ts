@@ -1,6 +1,7 @@
 import { forgetDaemon } from '../runtime/forget-daemon.js';
 import { UsageError } from '../errors.js';
-import { type Handler, printJson, userState } from './context.js';
+import { type Handler, userState } from './context.js';
+import { printJson } from './output.js';
 
 export const forgetCommand: Handler = ({ operands, flags }) => {
   if (operands.length === 0) throw new UsageError('cannot forget: give a NAME');

@@ -1,7 +1,8 @@
 import { UsageError } from '../errors.js';
 import { requireDaemon } from '../runtime/find-daemon.js';
 import { type LogChunk, LogReader, logFiles, watchFiles } from '../runtime/read-logs.js';
-import { type Handler, printJson, targets, text, userState } from './context.js';
+import { type Handler, targets, text, userState } from './context.js';
+import { printJson, write } from './output.js';
 
 export const logsCommand: Handler = async (parsed, caller) => {
   const [target, ...more] = targets(parsed, caller);
@@ -11,18 +12,25 @@ export const logsCommand: Handler = async (parsed, caller) => {
   const lines = parseLines(text(parsed, 'lines') ?? '10');
   const show = parsed.flags.json === true ? showAsJson : makePlainPrinter(files.length > 1);
   const readers = files.map((file) => new LogReader(file, lines));
-  const showNew = (): void => {
-    for (const reader of readers) for (const chunk of reader.read()) show(chunk);
+  /** False as soon as nobody reads us any more. */
+  const showNew = (): boolean => {
+    for (const reader of readers) for (const chunk of reader.read()) if (!show(chunk)) return false;
+    return true;
   };
   if (parsed.flags.follow !== true) {
     showNew();
     return 0;
   }
-  // Watch first, then read: what is written in between is seen twice at most by us, never missed.
-  using _watch = watchFiles(files, showNew);
-  showNew();
-  // The reader of our output has gone: nobody is left to follow for.
-  await new Promise((resolve) => process.stdout.once('error', resolve));
+  await new Promise<void>((readerGone) => {
+    const follow = (): void => {
+      if (showNew()) return;
+      watcher[Symbol.dispose]();
+      readerGone();
+    };
+    // Watch first, then read: nothing that is written in between is missed.
+    const watcher = watchFiles(files, follow);
+    follow();
+  });
   return 0;
 };
 
@@ -31,14 +39,14 @@ function parseLines(given: string): number {
   return Number(given);
 }
 
-const showAsJson = ({ file, bytes }: LogChunk): void => printJson({ file, text: Buffer.from(bytes).toString() });
+const showAsJson = ({ file, bytes }: LogChunk): boolean => printJson({ file, text: Buffer.from(bytes).toString() });
 
 /** As tail does with several files: a header whenever the file changes. */
-function makePlainPrinter(withHeaders: boolean): (chunk: LogChunk) => void {
+function makePlainPrinter(withHeaders: boolean): (chunk: LogChunk) => boolean {
   let current = '';
   return ({ file, bytes }) => {
-    if (withHeaders && file !== current) process.stdout.write(`${current === '' ? '' : '\n'}==> ${file} <==\n`);
+    const header = withHeaders && file !== current ? `${current === '' ? '' : '\n'}==> ${file} <==\n` : '';
     current = file;
-    process.stdout.write(bytes);
+    return write(1, header) && write(1, bytes);
   };
 }

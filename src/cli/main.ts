@@ -1,7 +1,9 @@
 // argv -> call -> exit code.
 import { type Caller, readCaller } from '../os/caller.js';
+import { exitNow } from '../os/invoke.js';
 import type { CommandName } from './commands.js';
 import type { Handler } from './context.js';
+import { write } from './output.js';
 import { type ParsedCommand, parsePlain } from './parse-plain.js';
 import { reportError } from './report-error.js';
 
@@ -17,12 +19,12 @@ const handlers: Readonly<Record<Exclude<CommandName, 'nohup'>, () => Promise<Han
   forget: async () => (await import('./forget.js')).forgetCommand,
 };
 
-async function main(): Promise<number> {
+/** Resolves to the exit code; never rejects. */
+export async function main(): Promise<number> {
   if (process.platform === 'win32') {
-    process.stderr.write('tsdaemon: Windows has no sessions to leave: run it inside WSL\n');
+    write(2, 'tsdaemon: Windows has no sessions to leave: run it inside WSL\n');
     return 125;
   }
-  process.stdout.on('error', endQuietly);
   const caller = readCaller();
   let parsed: ParsedCommand | 'shown' | null = null;
   try {
@@ -48,12 +50,4 @@ function asTyped(args: readonly string[]): Pick<ParsedCommand, 'command' | 'flag
   return { command: args[0] as CommandName, flags: own.includes('--json') ? { json: true } : {} };
 }
 
-/** `tsdaemon logs x | head`: whoever read us has enough, which is no error. */
-function endQuietly(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exitCode ??= 0;
-}
-
-void main().then((exitCode) => {
-  process.exitCode = exitCode;
-});
+export { exitNow };

@@ -1,6 +1,6 @@
 // Errors become one line on stderr and an exit code here, and nowhere else.
 import { SpawnError, TsdaemonError } from '../errors.js';
-import { printJson } from './context.js';
+import { printJson, write } from './output.js';
 import type { ParsedCommand } from './parse-plain.js';
 
 /** 125 is what nohup, env and timeout use for "not the program, but us". */
@@ -12,7 +12,7 @@ export function reportError(error: unknown, parsed: Pick<ParsedCommand, 'command
   const isOurs = error instanceof TsdaemonError || (error instanceof Error && error.name === 'BindingMissingError');
   const message = isOurs ? error.message : `please report this: ${error instanceof Error ? error.stack : String(error)}`;
   const code = error instanceof TsdaemonError ? error.code : isOurs ? 'TSD_BINDING_MISSING' : 'TSD_BUG';
-  process.stderr.write(`tsdaemon: ${message}\n`);
+  write(2, `tsdaemon: ${message}\n`);
   if (parsed?.flags.json === true) printJson({ error: { code, message } });
   return exitCodeFor(error, code, parsed?.command ?? null);
 }

@@ -1,9 +1,11 @@
 import { describeStep } from '../core/detach-plan.js';
 import { UsageError } from '../errors.js';
 import type { Caller } from '../os/caller.js';
+import { isTerminal } from '../os/terminal.js';
 import { buildSpec, type RunOptions } from '../runtime/run-options.js';
 import { planStart, type StartedDaemon, type StartRequest, startDaemon } from '../runtime/start-daemon.js';
-import { type Handler, print, printJson, secondsFlag, text, userState } from './context.js';
+import { type Handler, secondsFlag, text, userState } from './context.js';
+import { print, printJson, write } from './output.js';
 import type { ParsedCommand } from './parse-plain.js';
 
 export const runCommand: Handler = (parsed, caller) => {
@@ -17,8 +19,8 @@ export function announce({ pid, record }: StartedDaemon, { flags }: ParsedComman
   const { name, detach } = record.spec;
   if (flags.json === true) printJson({ name, pid, pidfile: detach.pidfile, outputs: record.outputs });
   else print(String(pid));
-  if (flags.quiet !== true && process.stderr.isTTY)
-    process.stderr.write(`tsdaemon: started '${name}' as process ${pid}, output to ${record.outputs.join(' and ')}\n`);
+  if (flags.quiet !== true && isTerminal(2))
+    write(2, `tsdaemon: started '${name}' as process ${pid}, output to ${record.outputs.join(' and ')}\n`);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js';
 import { signalDaemon } from '../runtime/signal-daemon.js';
-import { type Handler, printJson, requireSignal, targets, userState } from './context.js';
+import { type Handler, requireSignal, targets, userState } from './context.js';
+import { printJson } from './output.js';
 
 export const signalCommand: Handler = (parsed, caller) => {
   const given = parsed.operands.at(-1)!;

@@ -1,5 +1,6 @@
 import { type DaemonStatus, statusOf, statusOfAll } from '../runtime/status.js';
-import { type Handler, print, printJson, targets, userState } from './context.js';
+import { type Handler, targets, userState } from './context.js';
+import { print, printJson } from './output.js';
 import { formatBytes, formatDuration, formatTable, formatWords } from './format.js';
 
 export const statusCommand: Handler = (parsed, caller) => {

@@ -1,7 +1,8 @@
 import { prepareRestart, requestFromRecord, restartDaemonized } from '../runtime/restart-daemon.js';
 import { startDaemon } from '../runtime/start-daemon.js';
 import { type StopOptions, type StopResult, stopDaemon } from '../runtime/stop-daemon.js';
-import { type Handler, print, printJson, secondsFlag, signalFlag, targets, userState } from './context.js';
+import { type Handler, secondsFlag, signalFlag, targets, userState } from './context.js';
+import { print, printJson } from './output.js';
 import type { ParsedCommand } from './parse-plain.js';
 import { reportError } from './report-error.js';
 import { announce } from './run.js';

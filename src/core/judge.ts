@@ -64,19 +64,23 @@ export function judgeProcess(recorded: ProcessIdentity, seen: Sighting): Judgeme
   }
 }
 
-/** A pidfile without a record, so written by another tool: its process must have started before the file was written. */
+/**
+ * A pidfile without a record, so written by another tool: its process must have started before the file was written.
+ * Both times are wall clock, in milliseconds; `startedAt` is null for a process that is absent or hidden.
+ */
 export function judgeForeignPidfile(
   file: Extract<PidfileContent, { kind: 'pid' }>,
-  seen: Sighting & { readonly startedAt?: number | null },
+  seen: Sighting,
+  startedAt: number | null,
   ownPid: number,
 ): Judgement {
   if (file.pid === ownPid) return gone(`process ${file.pid} is this command itself`);
   if (seen.kind === 'absent') return gone(`process ${file.pid} has ended`);
   if (seen.kind === 'process' && seen.isDead)
     return gone(`process ${file.pid} has ended and waits to be reaped by its parent`);
-  if (seen.kind === 'hidden' || seen.startedAt === undefined || seen.startedAt === null)
+  if (startedAt === null)
     return unknowable(`process ${file.pid} exists, but its start time cannot be read`);
-  if (seen.startedAt > file.writtenAt + CLOCK_TOLERANCE_MS)
+  if (startedAt > file.writtenAt + CLOCK_TOLERANCE_MS)
     return gone(`process ${file.pid} started after the pidfile was written, so it is a stranger`);
   if (!file.trusted)
     return unknowable('the pidfile, or its directory, can be changed by other users');

@@ -1,5 +1,5 @@
 // Starting programs: posix_spawn for a child, execve for this very process. The only place where programs begin.
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import {
   POSIX_SPAWN_CLOEXEC_DEFAULT,
   POSIX_SPAWN_SETSIGDEF,
@@ -7,7 +7,7 @@ import {
   WNOHANG,
 } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
-import { callLibc } from '../../native-bindings/libc.js';
+import { callLibc, isLibcLoaded } from '../../native-bindings/libc.js';
 import { cString, OPAQUE_BYTES, readWaitStatus, StringVector, signalSet } from '../../native-bindings/structs.js';
 import { mayTryNext, worseFailure } from '../core/command-path.js';
 import { SpawnError } from '../errors.js';
@@ -78,6 +78,8 @@ function invokeFirst(
   let failure: string | null = null;
   for (const candidate of candidates) {
     const file = encodeBytes(candidate);
+    // An attempt costs a vfork; most directories of PATH can be ruled out for less.
+    if (candidates.length > 1 && !existsSync(file)) continue;
     try {
       return attempt(file, vector, environment);
     } catch (error) {
@@ -105,6 +107,15 @@ function movedAside(descriptors: DescriptorMap, spares: number[]): [number, numb
     spares.push(spare);
     return [there, spare];
   });
+}
+
+/**
+ * Ends this process at once, without the 3 to 5 ms in which Node takes its heap apart. For short commands whose
+ * output has been written; `exit` listeners do not run.
+ */
+export function exitNow(code: number): never {
+  if (isLibcLoaded()) callLibc('_exit', code);
+  process.exit(code);
 }
 
 export type ProcessEnd = ReturnType<typeof readWaitStatus>;

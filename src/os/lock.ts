@@ -9,6 +9,7 @@ import { LibcError } from '../../native-bindings/errno.js';
 import { callLibc, isLibcAvailable } from '../../native-bindings/libc.js';
 import { SystemError, systemError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
+import { monotonicMs } from './clock.js';
 
 /** A thousand starts at once, one after the other on a slow machine; who waits longer waits for something broken. */
 const PATIENCE_MS = 60_000;
@@ -113,9 +114,9 @@ function lockWithFile(directory: string): DirectoryLock {
 /** Blocks this thread: the callers are short commands that have nothing else to do meanwhile. */
 function waitUntil(attempt: () => boolean, failure: () => Error): void {
   const clock = new Int32Array(new SharedArrayBuffer(4));
-  const deadline = performance.now() + PATIENCE_MS;
+  const deadline = monotonicMs() + PATIENCE_MS;
   for (let pauseMs = 1; !attempt(); pauseMs = Math.min(pauseMs * 2, 20)) {
-    if (performance.now() > deadline) throw failure();
+    if (monotonicMs() > deadline) throw failure();
     // A spread keeps many waiters from asking in step.
     Atomics.wait(clock, 0, 0, pauseMs * (0.5 + Math.random()));
   }

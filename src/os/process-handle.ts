@@ -8,6 +8,7 @@ import type { SignalName } from '../spec/service-spec.js';
 import { whenReadable } from './exit-watch.js';
 import { sightProcess } from './processes.js';
 import { signalNumber } from './signals.js';
+import { monotonicMs } from './clock.js';
 
 export class ProcessHandle {
   readonly pid: number;
@@ -61,9 +62,9 @@ export class ProcessHandle {
   /** Resolves to true when the process has ended (reaped or not), to false when the time is over. */
   async ended(timeoutMs: number): Promise<boolean> {
     if (this.#pidfd !== null) return whenReadable(this.#pidfd, timeoutMs);
-    const deadline = performance.now() + timeoutMs;
+    const deadline = monotonicMs() + timeoutMs;
     while (this.#isTheSame()) {
-      if (performance.now() >= deadline) return false;
+      if (monotonicMs() >= deadline) return false;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     return true;

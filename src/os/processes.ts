@@ -55,18 +55,11 @@ export function readStat(pid: number | 'self'): ProcessStat | null {
   };
 }
 
-/** What is seen under a pid; `startedAt` is on the wall clock, in milliseconds. */
-export function sightProcess(pid: number): Sighting & { readonly startedAt?: number | null } {
+/** What is seen under a pid. */
+export function sightProcess(pid: number): Sighting {
   if (process.platform === 'darwin') return sightMacProcess(pid);
   const stat = readStat(pid);
-  if (stat !== null) {
-    return {
-      kind: 'process',
-      startTime: stat.startTime,
-      isDead: isDeadLetter(stat.stateLetter),
-      startedAt: startedAt(stat.startTime),
-    };
-  }
+  if (stat !== null) return { kind: 'process', startTime: stat.startTime, isDead: isDeadLetter(stat.stateLetter) };
   return answersSignalZero(pid) ? { kind: 'hidden' } : { kind: 'absent' };
 }
 
@@ -82,7 +75,7 @@ function answersSignalZero(pid: number): boolean {
   }
 }
 
-function sightMacProcess(pid: number): Sighting & { readonly startedAt?: number | null } {
+function sightMacProcess(pid: number): Sighting {
   const info = Buffer.alloc(bsdInfoFields.bytes);
   try {
     if (callLibc('proc_pidinfo', pid, PROC_PIDTBSDINFO, 0, info, info.length) < info.length)
@@ -95,12 +88,7 @@ function sightMacProcess(pid: number): Sighting & { readonly startedAt?: number 
     Number(info.readBigUInt64LE(bsdInfoFields.startSeconds)) * 1_000_000 +
     Number(info.readBigUInt64LE(bsdInfoFields.startMicroseconds));
   const ZOMBIE = 5;
-  return {
-    kind: 'process',
-    startTime,
-    isDead: info.readUInt32LE(bsdInfoFields.status) === ZOMBIE,
-    startedAt: startTime / 1000,
-  };
+  return { kind: 'process', startTime, isDead: info.readUInt32LE(bsdInfoFields.status) === ZOMBIE };
 }
 
 /** When the machine was booted, in milliseconds since the epoch; null without /proc. */
@@ -114,8 +102,9 @@ function bootedAt(): number | null {
   }
 }
 
-/** Ticks after boot, on the wall clock. */
+/** A start time on the wall clock, in milliseconds; null where the boot time cannot be read. */
 export function startedAt(startTime: number): number | null {
+  if (process.platform === 'darwin') return startTime / 1000;
   const boot = bootedAt();
   return boot === null ? null : boot + (startTime * 1000) / TICKS_PER_SECOND;
 }

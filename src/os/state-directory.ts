@@ -1,7 +1,6 @@
 // Where daemons are written down:
 //   HOME/daemons/NAME/record.json    one directory per daemon, 0700
 //   HOME/by-pidfile/HASH             a link to the name, so that a pidfile's daemon is found without a search
-import { createHash } from 'node:crypto';
 import {
   accessSync,
   constants,
@@ -133,8 +132,22 @@ export class StateDirectory {
   }
 
   private linkOf(pidfile: string): string {
-    return join(this.path, 'by-pidfile', createHash('sha256').update(pidfile).digest('hex').slice(0, 32));
+    return join(this.path, 'by-pidfile', pathHash(pidfile));
   }
+}
+
+/**
+ * FNV-1a over the characters, twice with different seeds, for 64 bits. node:crypto would cost 4 ms at every start;
+ * nothing is protected by this, and a name found by it is compared with its record's pidfile.
+ */
+function pathHash(path: string): string {
+  let low = 0x811c9dc5;
+  let high = 0x9747b28c;
+  for (let index = 0; index < path.length; index += 1) {
+    low = Math.imul(low ^ path.charCodeAt(index), 0x01000193);
+    high = Math.imul(high ^ (path.charCodeAt(index) + index), 0x01000193);
+  }
+  return [high, low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
 function errnoOf(attempt: () => void): string | null {

@@ -2,7 +2,6 @@
 // streams changes; the process becomes the command.
 import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { isatty } from 'node:tty';
 import { commandCandidates } from '../core/command-path.js';
 import { variable } from '../core/environment.js';
 import { type NohupPlan, planNohup, type StreamKind } from '../core/nohup-plan.js';
@@ -13,6 +12,7 @@ import { strerror } from '../os/error-text.js';
 import { exec } from '../os/invoke.js';
 import { setSoftOpenFiles } from '../os/limits.js';
 import { setIgnoredSignals, setSignalMask } from '../os/signals.js';
+import { isTerminal } from '../os/terminal.js';
 import { encodeBytes } from '../spec/byte-text.js';
 
 /** Becomes the command; returns an exit code only where it could not. */
@@ -35,7 +35,7 @@ export function nohup(argv: readonly string[], caller: Caller): number {
 
 function streamKind(descriptor: 0 | 1 | 2 | number, caller: Caller): StreamKind {
   if (caller.openStandard[descriptor as 0 | 1 | 2] === false) return 'closed';
-  return isatty(descriptor) ? 'terminal' : 'other';
+  return isTerminal(descriptor) ? 'terminal' : 'other';
 }
 
 /** nohup.out here, else in $HOME; null after both refusals have been told. */

@@ -2,7 +2,7 @@
 import { type Judgement, judgeForeignPidfile, judgePlace, judgeProcess } from '../core/judge.js';
 import { identityOf, viewpoint } from '../os/identity.js';
 import { isLockedByOther, readPidfile } from '../os/pidfile.js';
-import { allProcesses, isZombie, sightProcess } from '../os/processes.js';
+import { allProcesses, isZombie, sightProcess, startedAt } from '../os/processes.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonRecord, ProcessIdentity } from '../spec/daemon-record.js';
 
@@ -67,7 +67,8 @@ export function situationOfPidfile(path: string): Situation | null {
   if (content.kind === 'empty')
     return { judgement: { is: 'gone', reason: 'the pidfile is empty' }, process: null, record: null };
   const seen = sightProcess(content.pid);
-  let judgement = judgeForeignPidfile(content, seen, process.pid);
+  const since = seen.kind === 'process' && seen.startTime !== null ? startedAt(seen.startTime) : null;
+  let judgement = judgeForeignPidfile(content, seen, since, process.pid);
   if (judgement.is !== 'alive' && seen.kind !== 'absent' && content.trusted && isLockedByOther(path))
     judgement = { is: 'alive', reason: `process ${content.pid} exists and the pidfile is locked` };
   return { judgement, process: identityOf(content.pid), record: null };

@@ -7,6 +7,7 @@ import { signalGroup } from '../os/signals.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { SignalName } from '../spec/service-spec.js';
 import { type DaemonTarget, type FoundDaemon, findDaemon, requireDaemon } from './find-daemon.js';
+import { monotonicMs } from '../os/clock.js';
 
 export interface StopOptions {
   /** Default: what the daemon was started with, SIGTERM for a foreign pidfile. */
@@ -55,13 +56,13 @@ async function end(found: FoundDaemon, options: StopOptions): Promise<StopResult
   if (!deliver(handle, group, signal)) return 'itself';
   // A stopped process (SIGSTOP, ^Z) takes no other signal before it goes on; SIGKILL needs no help.
   deliver(handle, group, 'SIGCONT');
-  const deadline = performance.now() + timeoutMs;
+  const deadline = monotonicMs() + timeoutMs;
   if ((await handle.ended(timeoutMs)) && (group === null || (await groupEnded(group, deadline)))) return 'signal';
   if (options.kill === false) throw new StopTimeoutError(found.what, pid, timeoutMs);
   deliver(handle, group, 'SIGKILL');
   const KILL_TAKES_EFFECT_MS = 10_000;
   // A process in uninterruptible sleep (a dead disk) does not even hear SIGKILL.
-  const end = performance.now() + KILL_TAKES_EFFECT_MS;
+  const end = monotonicMs() + KILL_TAKES_EFFECT_MS;
   if (!(await handle.ended(KILL_TAKES_EFFECT_MS)) || (group !== null && !(await groupEnded(group, end)))) throw new StopTimeoutError(found.what, pid, timeoutMs);
   return 'SIGKILL';
 }
@@ -94,7 +95,7 @@ function groupMembers(group: number): number[] {
 async function groupEnded(group: number, deadline: number): Promise<boolean> {
   for (let members = groupMembers(group); members.length > 0; members = groupMembers(group)) {
     using member = ProcessHandle.open(members[0]!, null);
-    if (member !== null && !(await member.ended(Math.max(0, deadline - performance.now())))) return false;
+    if (member !== null && !(await member.ended(Math.max(0, deadline - monotonicMs())))) return false;
   }
   return true;
 }
