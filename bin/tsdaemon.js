@@ -3,7 +3,7 @@
 # To JavaScript this is a comment. Before its first line runs, Node raises the soft open-files limit, un-ignores
 # signals, empties the signal mask and opens what was closed of 0, 1 and 2. What the caller had is noted here in one
 # variable; no program but node is started for that, so it costs a millisecond.
-p=/proc/$$ note="pid=$$" open= fds=
+p=/proc/$$ note="pid=$$" open= fds= free=
 if [ -r $p/status ]; then
   while read -r key value _; do
     case $key in SigBlk:) note="$note blocked=$value" ;; SigIgn:) note="$note ignored=$value"; break ;; esac
@@ -13,7 +13,7 @@ if [ -r $p/status ]; then
   done <$p/limits
   for fd in $p/fd/*; do
     # The shell's own descriptor of this script is not the caller's.
-    [ "$fd" -ef "$0" ] || fds=$fds,${fd##*[/]}
+    [ ! -h "$fd" ] || [ "$fd" -ef "$0" ] || fds=$fds,${fd##*[/]}
   done
   note="$note fds=${fds#,}"
   # Node reads the environment from /proc, so these are ours to drop: meant for the program, and slow for us.
@@ -26,16 +26,21 @@ export TSDAEMON_CALLER="$note open=$open"
 case $1 in
   # The launcher must not lead a process group (setsid is refused to a leader), so the shell stays in front.
   run | restart) node "$0" "$@"; exit $? ;;
-  # nohup becomes the command. Shells lose variables whose names they do not like; a copy of this shell, forked before
-  # anything was changed, shows the environment as it was and ends when its pipe closes.
+  # nohup becomes the command. Shells lose variables whose names they do not like; a fork of this shell still shows in
+  # /proc what it was given, and ends when its pipe closes.
   nohup)
-    if [ -d $p/fd ]; then
-      exec 9<<END 8>/dev/fd/9
+    for fd in 3 4 5 6 7 8 9; do [ -h $p/fd/$fd ] || free=$fd$free; done
+    case $free in ??*)
+      read=${free%${free#?}} rest=${free#?}
+      write=${rest%${rest#?}}
+      # A here-document is a pipe; opened once more, it has a writing end too.
+      eval "exec $read<<END $write>/dev/fd/$read
+not empty, else bash takes /dev/null
 END
-      (exec 8>&-; read -r _ <&9) &
-      exec 9<&-
-      TSDAEMON_CALLER="$TSDAEMON_CALLER snapshot=$!:8"
-    fi ;;
+      (exec $write>&-; while read -r _; do :; done <&$read) &
+      exec $read<&-"
+      TSDAEMON_CALLER="$TSDAEMON_CALLER snapshot=$!:$write" ;;
+    esac ;;
 esac
 exec node "$0" "$@"
 */
