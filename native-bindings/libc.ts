@@ -20,8 +20,10 @@ interface Signature {
   readonly fails: 'errno' | 'value' | 'never';
 }
 
-const errno = <const T extends readonly Parameter[]>(takes: T) => ({ takes, returns: 'i32', fails: 'errno' }) as const;
-const value = <const T extends readonly Parameter[]>(takes: T) => ({ takes, returns: 'i32', fails: 'value' }) as const;
+const errno = <const T extends readonly Parameter[]>(takes: T) =>
+  ({ takes, returns: 'i32', fails: 'errno' }) as const;
+const value = <const T extends readonly Parameter[]>(takes: T) =>
+  ({ takes, returns: 'i32', fails: 'value' }) as const;
 
 const functions = {
   setsid: errno([]),
@@ -135,7 +137,8 @@ function nativeType(kind: Parameter, argument: number | Uint8Array): unknown {
 
 function checkArgument(name: string, kind: Parameter, argument: number | Uint8Array): void {
   if (kind === 'bytes') {
-    if (!(argument instanceof Uint8Array)) throw new TypeError(`${name}: expected bytes, got ${typeof argument}`);
+    if (!(argument instanceof Uint8Array))
+      throw new TypeError(`${name}: expected bytes, got ${typeof argument}`);
     return;
   }
   const [min, max] = ranges[kind];
@@ -150,7 +153,11 @@ interface NativeResult {
   readonly errnoCode: number;
 }
 
-function prepare(name: LibcFunction, args: readonly (number | Uint8Array)[], runInNewThread: boolean): unknown {
+function prepare(
+  name: LibcFunction,
+  args: readonly (number | Uint8Array)[],
+  runInNewThread: boolean,
+): unknown {
   const { takes, returns }: Signature = functions[name];
   takes.forEach((kind, index) => {
     checkArgument(name, kind, args[index]!);
@@ -180,7 +187,10 @@ export function callLibc<F extends LibcFunction>(name: F, ...args: LibcArguments
 }
 
 /** The same on a thread of the libuv pool, for calls that block. The buffers stay in use until it settles. */
-export async function callLibcInPool<F extends LibcFunction>(name: F, ...args: LibcArguments<F>): Promise<number> {
+export async function callLibcInPool<F extends LibcFunction>(
+  name: F,
+  ...args: LibcArguments<F>
+): Promise<number> {
   return judge(name, (await prepare(name, args, true)) as NativeResult);
 }
 

@@ -51,7 +51,10 @@ export interface ResourceLimit {
 
 export const rlimit = {
   empty: (): Buffer => Buffer.alloc(16),
-  read: (bytes: Buffer): ResourceLimit => ({ soft: bytes.readBigUInt64LE(0), hard: bytes.readBigUInt64LE(8) }),
+  read: (bytes: Buffer): ResourceLimit => ({
+    soft: bytes.readBigUInt64LE(0),
+    hard: bytes.readBigUInt64LE(8),
+  }),
   write: ({ soft, hard }: ResourceLimit): Buffer => {
     const bytes = Buffer.alloc(16);
     bytes.writeBigUInt64LE(soft, 0);
@@ -85,7 +88,9 @@ export const groupFields = { bytes: 32, gid: 16 };
 export const bsdInfoFields = { bytes: 136, status: 4, parent: 16, startSeconds: 120, startMicroseconds: 128 };
 
 /** What waitpid(2) put into its status word: how the process ended. */
-export function readWaitStatus(status: number): { code: number; signal: null } | { code: null; signal: number } {
+export function readWaitStatus(
+  status: number,
+): { code: number; signal: null } | { code: null; signal: number } {
   const signal = status & 0x7f;
   return signal === 0 ? { code: (status >> 8) & 0xff, signal: null } : { code: null, signal };
 }

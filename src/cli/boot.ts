@@ -1,7 +1,16 @@
 // Starts the command through V8's code cache: compiling what a `run` needs costs 5 ms, a quarter of Node's own start.
 // Node's module.enableCompileCache() comes only with 22.1 and writes at a regular exit, which our short commands do
 // not take; so one small mechanism serves every version. A cache that does not fit is ignored and written anew.
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Script } from 'node:vm';
@@ -37,7 +46,10 @@ function cachePath(): string | null {
   const verb = argv[2];
   const isWanted = env.NODE_DISABLE_COMPILE_CACHE === undefined && !argv.includes('--dry-run');
   if (!isWanted || verb === undefined || !/^[a-z]+$/.test(verb)) return null;
-  const home = env.TSDAEMON_HOME ?? env.XDG_CACHE_HOME ?? (env.HOME === undefined ? undefined : join(env.HOME, '.cache'));
+  const home =
+    env.TSDAEMON_HOME ??
+    env.XDG_CACHE_HOME ??
+    (env.HOME === undefined ? undefined : join(env.HOME, '.cache'));
   if (home === undefined || !home.startsWith('/')) return null;
   const { mtimeMs, size } = statSync(file);
   const key = `${verb}-${version}-${arch}-${size.toString(36)}-${Math.floor(mtimeMs).toString(36)}`;

@@ -13,7 +13,10 @@ export interface Flag {
 export interface Command {
   readonly name: string;
   /** What comes after the flags. `command` takes everything from its first word on, options and all. */
-  readonly operands: { readonly kind: 'command' | 'names' | 'none' | 'name-and-signal'; readonly usage: string };
+  readonly operands: {
+    readonly kind: 'command' | 'names' | 'none' | 'name-and-signal';
+    readonly usage: string;
+  };
   readonly summary: string;
   readonly flags: readonly Flag[];
 }
@@ -21,7 +24,11 @@ export interface Command {
 const json: Flag = { name: '--json', help: 'print one JSON object on stdout, and nothing else' };
 const pidfile: Flag = { name: '--pidfile', value: 'FILE', help: 'the daemon that this pidfile names' };
 const signal: Flag = { name: '--signal', value: 'SIGNAL', help: 'send this first (default: TERM)' };
-const timeout: Flag = { name: '--timeout', value: 'SECONDS', help: 'grace between the signal and KILL (default: 10)' };
+const timeout: Flag = {
+  name: '--timeout',
+  value: 'SECONDS',
+  help: 'grace between the signal and KILL (default: 10)',
+};
 const noKill: Flag = { name: '--no-kill', help: 'never send KILL; not ended in time is an error' };
 const group: Flag = { name: '--group', help: "signal the daemon's whole process group" };
 
@@ -32,7 +39,11 @@ export const commands = [
     summary: 'detach a command: own session, no terminal, output to a file',
     flags: [
       { name: '--pidfile', value: 'FILE', help: 'write the pid here; refuse to start while it lives' },
-      { name: '--name', value: 'NAME', help: 'find it again as NAME (default: made from pidfile or command)' },
+      {
+        name: '--name',
+        value: 'NAME',
+        help: 'find it again as NAME (default: made from pidfile or command)',
+      },
       { name: '--output', value: 'FILE', help: 'both streams (default: nohup.out here, else in $HOME)' },
       { name: '--stdout', value: 'FILE', help: 'standard output, and standard error if not given' },
       { name: '--stderr', value: 'FILE', help: 'standard error' },

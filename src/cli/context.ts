@@ -1,8 +1,8 @@
 // What every command is given, and how it answers.
 import { UsageError } from '../errors.js';
 import type { Caller } from '../os/caller.js';
-import { StateDirectory } from '../os/state-directory.js';
 import { parseSignal } from '../os/signals.js';
+import { StateDirectory } from '../os/state-directory.js';
 import type { DaemonTarget } from '../runtime/find-daemon.js';
 import { callersPath } from '../runtime/run-options.js';
 import type { SignalName } from '../spec/service-spec.js';
@@ -23,7 +23,8 @@ export function text(parsed: ParsedCommand, flag: string): string | undefined {
 export function targets({ flags, operands, command }: ParsedCommand, caller: Caller): DaemonTarget[] {
   const named = operands.map((name) => ({ name }));
   const pidfile = flags.pidfile as string | undefined;
-  const all = pidfile === undefined ? named : [...named, { pidfile: callersPath(pidfile, '--pidfile', caller.cwd) }];
+  const all =
+    pidfile === undefined ? named : [...named, { pidfile: callersPath(pidfile, '--pidfile', caller.cwd) }];
   if (all.length === 0) throw new UsageError(`cannot ${command}: give a NAME or --pidfile FILE`);
   return all;
 }
@@ -44,6 +45,7 @@ export function secondsFlag(parsed: ParsedCommand, flag: string): number | undef
   const given = text(parsed, flag);
   if (given === undefined) return undefined;
   const seconds = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN;
-  if (!(seconds <= 1e6)) throw new UsageError(`cannot use --${flag} '${given}': expected seconds`, `--${flag}`);
+  if (!(seconds <= 1e6))
+    throw new UsageError(`cannot use --${flag} '${given}': expected seconds`, `--${flag}`);
   return seconds * 1000;
 }

@@ -1,5 +1,5 @@
-import { forgetDaemon } from '../runtime/forget-daemon.js';
 import { UsageError } from '../errors.js';
+import { forgetDaemon } from '../runtime/forget-daemon.js';
 import { type Handler, userState } from './context.js';
 import { printJson } from './output.js';
 

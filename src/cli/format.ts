@@ -3,7 +3,11 @@
 /** 59s, 59m 59s, 23h 59m, 12d 3h: two units are enough. */
 export function formatDuration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
-  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit)) as [number, number, number];
+  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit)) as [
+    number,
+    number,
+    number,
+  ];
   if (days > 0) return `${days}d ${hours % 24}h`;
   if (hours > 0) return `${hours}h ${minutes % 60}m`;
   return minutes > 0 ? `${minutes}m ${seconds % 60}s` : `${seconds}s`;
@@ -38,7 +42,9 @@ export function formatTable(rows: readonly (readonly string[])[], columns: numbe
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
     .map((row) => {
-      const line = row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!))).join('  ');
+      const line = row
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))
+        .join('  ');
       return columns !== undefined && line.length > columns ? `${line.slice(0, columns - 1)}…` : line;
     })
     .join('\n');

@@ -6,7 +6,8 @@ import { printJson, write } from './output.js';
 
 export const logsCommand: Handler = async (parsed, caller) => {
   const [target, ...more] = targets(parsed, caller);
-  if (target === undefined || more.length > 0) throw new UsageError('cannot show logs: give one NAME, or --pidfile FILE');
+  if (target === undefined || more.length > 0)
+    throw new UsageError('cannot show logs: give one NAME, or --pidfile FILE');
   const found = requireDaemon(target, userState());
   const files = logFiles(found.record?.outputs ?? [], found.what);
   const lines = parseLines(text(parsed, 'lines') ?? '10');
@@ -35,11 +36,13 @@ export const logsCommand: Handler = async (parsed, caller) => {
 };
 
 function parseLines(given: string): number {
-  if (!/^\d{1,9}$/.test(given)) throw new UsageError(`cannot use --lines '${given}': expected a number`, '--lines');
+  if (!/^\d{1,9}$/.test(given))
+    throw new UsageError(`cannot use --lines '${given}': expected a number`, '--lines');
   return Number(given);
 }
 
-const showAsJson = ({ file, bytes }: LogChunk): boolean => printJson({ file, text: Buffer.from(bytes).toString() });
+const showAsJson = ({ file, bytes }: LogChunk): boolean =>
+  printJson({ file, text: Buffer.from(bytes).toString() });
 
 /** As tail does with several files: a header whenever the file changes. */
 function makePlainPrinter(withHeaders: boolean): (chunk: LogChunk) => boolean {

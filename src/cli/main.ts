@@ -29,7 +29,8 @@ export async function main(): Promise<number> {
   let parsed: ParsedCommand | 'shown' | null = null;
   try {
     if (caller.args[0] === 'nohup') return await runNohup(caller);
-    parsed = parsePlain(caller.args) ?? (await import('./parse-with-commander.js')).parseWithCommander(caller.args);
+    parsed =
+      parsePlain(caller.args) ?? (await import('./parse-with-commander.js')).parseWithCommander(caller.args);
     if (parsed === 'shown') return 0;
     const handler = await handlers[parsed.command as keyof typeof handlers]();
     return await handler(parsed, caller);

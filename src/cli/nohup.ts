@@ -26,7 +26,10 @@ export function nohupCommand(args: readonly string[], caller: Caller, version: (
   }
   const command = first === '--' ? args.slice(1) : args;
   if (command.length > 0 && (first === '--' || !/^-./.test(first!))) return nohup(command, caller);
-  writeSync(2, `nohup: ${complaint(first === '--' ? undefined : first)}\nTry 'nohup --help' for more information.\n`);
+  writeSync(
+    2,
+    `nohup: ${complaint(first === '--' ? undefined : first)}\nTry 'nohup --help' for more information.\n`,
+  );
   return process.env.POSIXLY_CORRECT === undefined ? 125 : 127;
 }
 

@@ -39,7 +39,8 @@ export function parsePlain(args: readonly string[]): ParsedCommand | null {
     }
     const value = equals === -1 ? args[++index] : word.slice(equals + 1);
     if (value === undefined) return null;
-    if (flag.repeat === true) flags[keyOf(flag)] = [...((flags[keyOf(flag)] as string[] | undefined) ?? []), value];
+    if (flag.repeat === true)
+      flags[keyOf(flag)] = [...((flags[keyOf(flag)] as string[] | undefined) ?? []), value];
     else if (flags[keyOf(flag)] !== undefined) return null;
     else flags[keyOf(flag)] = value;
   }

@@ -24,7 +24,8 @@ export function parseWithCommander(args: readonly string[]): ParsedCommand | 'sh
     program.parse([...args], { from: 'user' });
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error;
-    if (['commander.help', 'commander.helpDisplayed', 'commander.version'].includes(String(error.code))) return 'shown';
+    if (['commander.help', 'commander.helpDisplayed', 'commander.version'].includes(String(error.code)))
+      return 'shown';
     throw new UsageError(error.message.replace(/^error: /, '').replaceAll('\n', ' '));
   }
   return parsed ?? 'shown';

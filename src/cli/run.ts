@@ -66,7 +66,8 @@ function limitsFrom(given: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     given.map((limit) => {
       const equals = limit.indexOf('=');
-      if (equals < 1) throw new UsageError(`cannot use --limit '${limit}': expected NAME=SOFT[:HARD]`, '--limit');
+      if (equals < 1)
+        throw new UsageError(`cannot use --limit '${limit}': expected NAME=SOFT[:HARD]`, '--limit');
       return [limit.slice(0, equals), limit.slice(equals + 1)];
     }),
   );

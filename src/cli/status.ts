@@ -1,7 +1,7 @@
 import { type DaemonStatus, statusOf, statusOfAll } from '../runtime/status.js';
 import { type Handler, targets, userState } from './context.js';
-import { print, printJson } from './output.js';
 import { formatBytes, formatDuration, formatTable, formatWords } from './format.js';
+import { print, printJson } from './output.js';
 
 export const statusCommand: Handler = (parsed, caller) => {
   const state = userState();

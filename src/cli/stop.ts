@@ -22,7 +22,8 @@ export const stopCommand: Handler = async (parsed, caller) => {
       if (parsed.flags.json !== true) print(describe(outcome.value, all[index]!));
     }
   }
-  if (parsed.flags.json === true && (exitCode === 0 || all.length > 1)) printJson(all.length === 1 ? results[0] : results);
+  if (parsed.flags.json === true && (exitCode === 0 || all.length > 1))
+    printJson(all.length === 1 ? results[0] : results);
   return exitCode;
 };
 

@@ -8,11 +8,18 @@ const DEFAULT_PATH = '/bin:/usr/bin';
  * element means the working directory. Relative results are made absolute with `cwd` (where it is known), so that
  * they mean the caller's directory even after a chdir.
  */
-export function commandCandidates(command: string, path: string | null, cwd: string | null): readonly string[] {
+export function commandCandidates(
+  command: string,
+  path: string | null,
+  cwd: string | null,
+): readonly string[] {
   if (command === '') return [];
-  const absolute = (file: string): string => (file.startsWith('/') || cwd === null ? file : joinPath(cwd, file));
+  const absolute = (file: string): string =>
+    file.startsWith('/') || cwd === null ? file : joinPath(cwd, file);
   if (command.includes('/')) return [absolute(command)];
-  return (path ?? DEFAULT_PATH).split(':').map((folder) => absolute(joinPath(folder === '' ? '.' : folder, command)));
+  return (path ?? DEFAULT_PATH)
+    .split(':')
+    .map((folder) => absolute(joinPath(folder === '' ? '.' : folder, command)));
 }
 
 /** The failure that execvp reports after all candidates failed: EACCES outranks "not there". */

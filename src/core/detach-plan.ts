@@ -75,7 +75,10 @@ export function describeStep(step: DetachStep): { readonly call: string; readonl
         reason: 'this process leads its session or group, and setsid is refused to a leader',
       };
     case 'join-group':
-      return { call: `setpgid(0, ${step.group})`, reason: 'setsid is refused to the leader of a process group' };
+      return {
+        call: `setpgid(0, ${step.group})`,
+        reason: 'setsid is refused to the leader of a process group',
+      };
     case 'leave-session':
       return { call: 'setsid()', reason: 'leave the session and its controlling terminal' };
     case 'take-lock':
@@ -90,7 +93,10 @@ export function describeStep(step: DetachStep): { readonly call: string; readonl
       };
     case 'set-hangup':
       return step.hangup === 'ignore'
-        ? { call: 'signal(SIGHUP, SIG_IGN)', reason: 'survive a hangup; ignored signals stay ignored across exec' }
+        ? {
+            call: 'signal(SIGHUP, SIG_IGN)',
+            reason: 'survive a hangup; ignored signals stay ignored across exec',
+          }
         : { call: 'signal(SIGHUP, SIG_DFL)', reason: 'asked for with --hup default' };
     case 'take-user':
       return {
@@ -98,7 +104,10 @@ export function describeStep(step: DetachStep): { readonly call: string; readonl
         reason: 'group before user: afterwards we may not change groups',
       };
     case 'open-stdout':
-      return { call: `open(${sinkText(step.sink)})`, reason: 'standard output, and standard error if not given' };
+      return {
+        call: `open(${sinkText(step.sink)})`,
+        reason: 'standard output, and standard error if not given',
+      };
     case 'open-stderr':
       return { call: `open(${sinkText(step.sink)})`, reason: 'standard error' };
     case 'set-umask':
@@ -106,9 +115,15 @@ export function describeStep(step: DetachStep): { readonly call: string; readonl
     case 'change-directory':
       return { call: `chdir(${step.path})`, reason: 'after every relative path has been resolved' };
     case 'set-nice':
-      return { call: `setpriority(PRIO_PROCESS, 0, ${step.nice})`, reason: 'after setsid, which makes a new autogroup' };
+      return {
+        call: `setpriority(PRIO_PROCESS, 0, ${step.nice})`,
+        reason: 'after setsid, which makes a new autogroup',
+      };
     case 'restore-open-files':
-      return { call: `setrlimit(RLIMIT_NOFILE, ${step.soft})`, reason: 'Node raised the soft limit at its start' };
+      return {
+        call: `setrlimit(RLIMIT_NOFILE, ${step.soft})`,
+        reason: 'Node raised the soft limit at its start',
+      };
     case 'close-descriptors':
       return {
         call: `close_range(3, ~0, CLOSE_RANGE_CLOEXEC)${step.keep.length === 0 ? '' : `, but keep ${step.keep.join(', ')}`}`,
@@ -117,16 +132,21 @@ export function describeStep(step: DetachStep): { readonly call: string; readonl
     case 'spawn':
       return {
         call: `posix_spawn(${step.argv.join(' ')})${step.limits.map(limitText).join('')}`,
-        reason: 'stdin is /dev/null; the signal mask is empty; every signal but SIGHUP has its default action',
+        reason:
+          'stdin is /dev/null; the signal mask is empty; every signal but SIGHUP has its default action',
       };
     case 'write-pidfile':
       return { call: `rename(${step.path})`, reason: 'a reader sees the whole pidfile or none' };
     case 'write-record':
-      return { call: `rename(record of ${step.service})`, reason: 'pid, start time and boot id tell this process from any other' };
+      return {
+        call: `rename(record of ${step.service})`,
+        reason: 'pid, start time and boot id tell this process from any other',
+      };
   }
 }
 
 const userText = ({ user, group }: UserName): string => (group === null ? user : `${user}:${group}`);
-const limitText = ({ resource, soft, hard }: Limit): string => `, setrlimit(${resource}, ${soft}, ${hard}) before exec`;
+const limitText = ({ resource, soft, hard }: Limit): string =>
+  `, setrlimit(${resource}, ${soft}, ${hard}) before exec`;
 const sinkText = (sink: Sink): string =>
   sink.kind === 'file' ? `${sink.path}, ${sink.open}` : `${sink.candidates.join(' or ')}, ${sink.open}`;

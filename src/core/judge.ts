@@ -37,8 +37,13 @@ export function judgePlace(recorded: ProcessIdentity, here: Viewpoint): Judgemen
       ? gone('the machine has been restarted since')
       : unknowable(`it was started on another host, ${recorded.host.name}`);
   }
-  if (recorded.bootId === null && !sameName) return unknowable(`it was started on another host, ${recorded.host.name}`);
-  if (recorded.pidNamespace !== null && here.pidNamespace !== null && recorded.pidNamespace !== here.pidNamespace) {
+  if (recorded.bootId === null && !sameName)
+    return unknowable(`it was started on another host, ${recorded.host.name}`);
+  if (
+    recorded.pidNamespace !== null &&
+    here.pidNamespace !== null &&
+    recorded.pidNamespace !== here.pidNamespace
+  ) {
     // A restarted container has the old name in a new UTS namespace. An equal one (unshare, a pod, --uts=host) or
     // another name may well be a neighbour that is alive.
     return sameName && recorded.host.utsNamespace !== here.host.utsNamespace
@@ -78,12 +83,10 @@ export function judgeForeignPidfile(
   if (seen.kind === 'absent') return gone(`process ${file.pid} has ended`);
   if (seen.kind === 'process' && seen.isDead)
     return gone(`process ${file.pid} has ended and waits to be reaped by its parent`);
-  if (startedAt === null)
-    return unknowable(`process ${file.pid} exists, but its start time cannot be read`);
+  if (startedAt === null) return unknowable(`process ${file.pid} exists, but its start time cannot be read`);
   if (startedAt > file.writtenAt + CLOCK_TOLERANCE_MS)
     return gone(`process ${file.pid} started after the pidfile was written, so it is a stranger`);
-  if (!file.trusted)
-    return unknowable('the pidfile, or its directory, can be changed by other users');
+  if (!file.trusted) return unknowable('the pidfile, or its directory, can be changed by other users');
   return alive(`process ${file.pid} started before the pidfile was written`);
 }
 

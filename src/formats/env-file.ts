@@ -17,21 +17,24 @@ const ASSIGNMENT = /^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*(.*
 export function readEnvFile(text: string, file: string): EnvFile {
   const variables: string[] = [];
   const diagnostics: Diagnostic[] = [];
-  text.split('\n').forEach((raw, index) => {
+  for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.replace(/\r$/, '').trim();
-    if (line === '' || line.startsWith('#') || line.startsWith(';')) return;
-    const fault = (message: string): void => {
-      diagnostics.push({ severity: 'error', file, line: index + 1, message });
-    };
-    const match = ASSIGNMENT.exec(line);
-    if (match === null) return fault(`expected NAME=value, got '${line}'`);
-    const [, name, written] = match as unknown as [string, string, string];
-    const value = unquote(written);
-    if (value === null) return fault(`the quote of ${name} is not closed on its line`);
-    if (value.includes('\0')) return fault(`the value of ${name} holds a NUL byte`);
-    variables.push(`${name}=${value}`);
-  });
+    if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
+    const assignment = readAssignment(line);
+    if ('variable' in assignment) variables.push(assignment.variable);
+    else diagnostics.push({ severity: 'error', file, line: index + 1, message: assignment.fault });
+  }
   return { variables, diagnostics };
+}
+
+function readAssignment(line: string): { variable: string } | { fault: string } {
+  const match = ASSIGNMENT.exec(line);
+  if (match === null) return { fault: `expected NAME=value, got '${line}'` };
+  const [, name, written] = match as unknown as [string, string, string];
+  const value = unquote(written);
+  if (value === null) return { fault: `the quote of ${name} is not closed on its line` };
+  if (value.includes('\0')) return { fault: `the value of ${name} holds a NUL byte` };
+  return { variable: `${name}=${value}` };
 }
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', '"': '"', '\\': '\\', $: '$' };
@@ -41,5 +44,7 @@ function unquote(written: string): string | null {
   if (quote !== '"' && quote !== "'") return written;
   if (written.length < 2 || !written.endsWith(quote)) return null;
   const inner = written.slice(1, -1);
-  return quote === "'" ? inner : inner.replace(/\\([nt"\\$])/g, (_, character: string) => escapes[character]!);
+  return quote === "'"
+    ? inner
+    : inner.replace(/\\([nt"\\$])/g, (_, character: string) => escapes[character]!);
 }

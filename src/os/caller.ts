@@ -3,8 +3,8 @@
 // hold bytes that are not UTF-8. The shell lines at the top of bin/tsdaemon.js note the former in one variable;
 // /proc has the latter.
 import { closeSync, readFileSync } from 'node:fs';
-import { splitNulEnded } from '../spec/byte-text.js';
 import { withoutVariables } from '../core/environment.js';
+import { splitNulEnded } from '../spec/byte-text.js';
 import { reap } from './invoke.js';
 
 export interface Caller {
@@ -36,7 +36,13 @@ export function readCaller(): Caller {
     ignoredSignals: withoutShellsOwn(parseMask(notes?.ignored)),
     blockedSignals: parseMask(notes?.blocked),
     openStandard: openStandard(notes?.open),
-    inherited: notes?.fds === undefined ? null : notes.fds.split(',').map(Number).filter((fd) => fd > 2),
+    inherited:
+      notes?.fds === undefined
+        ? null
+        : notes.fds
+            .split(',')
+            .map(Number)
+            .filter((fd) => fd > 2),
   };
 }
 
@@ -131,7 +137,9 @@ function parseLimit(text: string | undefined): number | null {
 function parseMask(text: string | undefined): number[] {
   if (text === undefined || !/^[0-9a-f]+$/.test(text)) return [];
   const mask = BigInt(`0x${text}`);
-  return Array.from({ length: 64 }, (_, index) => index + 1).filter((signal) => (mask >> BigInt(signal - 1)) & 1n);
+  return Array.from({ length: 64 }, (_, index) => index + 1).filter(
+    (signal) => (mask >> BigInt(signal - 1)) & 1n,
+  );
 }
 
 /** bash and busybox ignore SIGQUIT themselves; a caller that means it (`cmd &` in a script) ignores SIGINT too. */
@@ -141,5 +149,7 @@ function withoutShellsOwn(ignored: number[]): number[] {
 }
 
 function openStandard(text: string | undefined): [boolean, boolean, boolean] {
-  return text === undefined ? [true, true, true] : [text.includes('0'), text.includes('1'), text.includes('2')];
+  return text === undefined
+    ? [true, true, true]
+    : [text.includes('0'), text.includes('1'), text.includes('2')];
 }

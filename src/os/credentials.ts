@@ -19,7 +19,9 @@ export interface Account {
 
 /** Throws UsageError for an unknown user or group. A uid or gid that has no name may be given as a number with both parts. */
 export function findAccount({ user, group }: UserName): Account {
-  const found = /^\d+$/.test(user) ? passwdEntry('getpwuid_r', Number(user)) : passwdEntry('getpwnam_r', user);
+  const found = /^\d+$/.test(user)
+    ? passwdEntry('getpwuid_r', Number(user))
+    : passwdEntry('getpwnam_r', user);
   if (found === null) throw new UsageError(`cannot run as user '${user}': no such user`, '--user');
   const gid = group === null ? found.gid : findGroup(group);
   return { ...found, gid, groups: groupsOf(found.name, gid) };
@@ -79,7 +81,10 @@ export function actAs(account: Account): () => void {
   if (process.geteuid?.() === account.uid && process.getegid?.() === account.gid && process.getuid?.() !== 0)
     return () => undefined;
   if (process.platform !== 'linux')
-    throw new UsageError('cannot change the user: only Linux lets a launcher do so and write its pidfile', '--user');
+    throw new UsageError(
+      'cannot change the user: only Linux lets a launcher do so and write its pidfile',
+      '--user',
+    );
   const before = { groups: process.getgroups!(), gid: process.getegid!(), uid: process.geteuid!() };
   try {
     setGroups(account.groups);
@@ -87,7 +92,11 @@ export function actAs(account: Account): () => void {
     rawSyscall('setresuid', account.uid, account.uid, before.uid);
   } catch (error) {
     if (!(error instanceof LibcError)) throw error;
-    throw new SystemError(`cannot run as user '${account.name}'`, { syscall: 'setresuid', errnoName: error.code }, error);
+    throw new SystemError(
+      `cannot run as user '${account.name}'`,
+      { syscall: 'setresuid', errnoName: error.code },
+      error,
+    );
   }
   return () => {
     rawSyscall('setresuid', before.uid, before.uid, before.uid);

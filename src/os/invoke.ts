@@ -8,7 +8,13 @@ import {
 } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
 import { callLibc, isLibcLoaded } from '../../native-bindings/libc.js';
-import { cString, OPAQUE_BYTES, readWaitStatus, StringVector, signalSet } from '../../native-bindings/structs.js';
+import {
+  cString,
+  OPAQUE_BYTES,
+  readWaitStatus,
+  StringVector,
+  signalSet,
+} from '../../native-bindings/structs.js';
 import { mayTryNext, worseFailure } from '../core/command-path.js';
 import { SpawnError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
@@ -26,7 +32,11 @@ export interface Invocation {
 export type DescriptorMap = ReadonlyMap<number, number>;
 
 /** Starts the program as a child of this process and returns its pid. Throws SpawnError where exec failed. */
-export function spawn(invocation: Invocation, descriptors: DescriptorMap, hangup: 'ignore' | 'default'): number {
+export function spawn(
+  invocation: Invocation,
+  descriptors: DescriptorMap,
+  hangup: 'ignore' | 'default',
+): number {
   const actions = Buffer.alloc(OPAQUE_BYTES);
   const attributes = Buffer.alloc(OPAQUE_BYTES);
   const pid = Buffer.alloc(4);
@@ -37,9 +47,15 @@ export function spawn(invocation: Invocation, descriptors: DescriptorMap, hangup
     for (const [there, here] of movedAside(descriptors, spares))
       callLibc('posix_spawn_file_actions_adddup2', actions, here, there);
     const macFlag = process.platform === 'darwin' ? POSIX_SPAWN_CLOEXEC_DEFAULT : 0;
-    callLibc('posix_spawnattr_setflags', attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | macFlag);
+    callLibc(
+      'posix_spawnattr_setflags',
+      attributes,
+      POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | macFlag,
+    );
     // Only what was ignored before exec can be ignored after it: SIGHUP, if the caller of spawn said so.
-    const reset = resettableSignals().filter((signal) => hangup === 'default' || signal !== signalNumber('SIGHUP'));
+    const reset = resettableSignals().filter(
+      (signal) => hangup === 'default' || signal !== signalNumber('SIGHUP'),
+    );
     callLibc('posix_spawnattr_setsigdefault', attributes, signalSet(reset));
     callLibc('posix_spawnattr_setsigmask', attributes, signalSet([]));
     invokeFirst(invocation, (file, argv, env) => {
@@ -81,12 +97,14 @@ function invokeFirst(
     // An attempt costs a vfork; most directories of PATH can be ruled out for less.
     if (candidates.length > 1 && !existsSync(file)) continue;
     try {
-      return attempt(file, vector, environment);
+      attempt(file, vector, environment);
+      return;
     } catch (error) {
       if (!(error instanceof LibcError)) throw error;
       if (error.code === 'ENOEXEC') {
         const shell = Buffer.from('/bin/sh');
-        return attempt(shell, new StringVector([shell, file, ...words.slice(1)]), environment);
+        attempt(shell, new StringVector([shell, file, ...words.slice(1)]), environment);
+        return;
       }
       failure = worseFailure(failure, error.code);
       if (!mayTryNext(error.code)) break;
@@ -125,7 +143,9 @@ export function reap(pid: number, block: boolean): ProcessEnd | null {
   const status = Buffer.alloc(4);
   for (;;) {
     try {
-      return callLibc('waitpid', pid, status, block ? 0 : WNOHANG) === 0 ? null : readWaitStatus(status.readInt32LE(0));
+      return callLibc('waitpid', pid, status, block ? 0 : WNOHANG) === 0
+        ? null
+        : readWaitStatus(status.readInt32LE(0));
     } catch (error) {
       if (!(error instanceof LibcError)) throw error;
       if (error.code === 'EINTR') continue;

@@ -14,7 +14,11 @@ export const resourceNames: readonly string[] = Object.keys(resourceLimits);
 /** Sets both halves of a limit of this process, and so of what it starts. */
 export function setLimit({ resource, soft, hard }: Limit): void {
   try {
-    callLibc('setrlimit', resourceLimits[resource]!, rlimit.write({ soft: toKernel(soft), hard: toKernel(hard) }));
+    callLibc(
+      'setrlimit',
+      resourceLimits[resource]!,
+      rlimit.write({ soft: toKernel(soft), hard: toKernel(hard) }),
+    );
   } catch (error) {
     if (!(error instanceof LibcError)) throw error;
     const attempt = `cannot set limit ${resource}=${soft === hard ? soft : `${soft}:${hard}`}`;

@@ -104,7 +104,8 @@ function lockWithFile(directory: string): DirectoryLock {
         return true;
       }
     },
-    () => new SystemError(`cannot lock ${directory}`, { syscall: 'mkdir', errnoName: 'EAGAIN', path: directory }),
+    () =>
+      new SystemError(`cannot lock ${directory}`, { syscall: 'mkdir', errnoName: 'EAGAIN', path: directory }),
   );
   if (release === undefined) throw systemError(`cannot lock ${directory}`, failure, directory);
   const unlock = release;

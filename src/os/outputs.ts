@@ -1,5 +1,14 @@
 // The files that a program's output goes to.
-import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, statSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { errnoNameOf, errnoText, SystemError, systemError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 import type { Sink } from '../spec/service-spec.js';
@@ -35,7 +44,11 @@ export function openOutput(sink: Sink): OpenOutput {
     }
   }
   if (last instanceof SystemError && failures.length > 1)
-    throw new SystemError(`cannot open ${failures.slice(0, -1).join('; ')}; ${sink.candidates.at(-1)}`, last, last);
+    throw new SystemError(
+      `cannot open ${failures.slice(0, -1).join('; ')}; ${sink.candidates.at(-1)}`,
+      last,
+      last,
+    );
   throw last;
 }
 

@@ -101,7 +101,8 @@ export function checkPidfilePlace(path: string): void {
     throw systemError(attempt, error, path);
   }
   if (stats.isSymbolicLink()) throw new UsageError(`${attempt}: is a symbolic link`, '--pidfile');
-  if (!stats.isFile()) throw new UsageError(`${attempt}: is ${kindOf(stats)}, not a regular file`, '--pidfile');
+  if (!stats.isFile())
+    throw new UsageError(`${attempt}: is ${kindOf(stats)}, not a regular file`, '--pidfile');
   if (stats.uid !== process.geteuid!())
     throw new UsageError(`${attempt}: belongs to user ${stats.uid}`, '--pidfile');
 }
@@ -109,7 +110,10 @@ export function checkPidfilePlace(path: string): void {
 /** Whether somebody holds a flock on the file, as daemonize() here and pidfile(3) of the BSDs do for life. */
 export function isLockedByOther(path: string): boolean {
   if (!isLibcAvailable()) return false;
-  const descriptor = openSync(encodeBytes(path), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  const descriptor = openSync(
+    encodeBytes(path),
+    constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW,
+  );
   try {
     return !tryFlock(descriptor);
   } finally {

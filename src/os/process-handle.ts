@@ -5,10 +5,10 @@ import { LibcError } from '../../native-bindings/errno.js';
 import { callLibc, isLibcAvailable } from '../../native-bindings/libc.js';
 import { errnoNameOf, SystemError } from '../errors.js';
 import type { SignalName } from '../spec/service-spec.js';
+import { monotonicMs } from './clock.js';
 import { whenReadable } from './exit-watch.js';
 import { sightProcess } from './processes.js';
 import { signalNumber } from './signals.js';
-import { monotonicMs } from './clock.js';
 
 export class ProcessHandle {
   readonly pid: number;
@@ -55,7 +55,11 @@ export class ProcessHandle {
       const errnoName = errnoNameOf(error);
       if (errnoName === 'ESRCH') return false;
       if (errnoName === null) throw error;
-      throw new SystemError(`cannot send ${signal} to process ${this.pid}`, { syscall: 'kill', errnoName }, error);
+      throw new SystemError(
+        `cannot send ${signal} to process ${this.pid}`,
+        { syscall: 'kill', errnoName },
+        error,
+      );
     }
   }
 

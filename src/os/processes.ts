@@ -59,7 +59,8 @@ export function readStat(pid: number | 'self'): ProcessStat | null {
 export function sightProcess(pid: number): Sighting {
   if (process.platform === 'darwin') return sightMacProcess(pid);
   const stat = readStat(pid);
-  if (stat !== null) return { kind: 'process', startTime: stat.startTime, isDead: isDeadLetter(stat.stateLetter) };
+  if (stat !== null)
+    return { kind: 'process', startTime: stat.startTime, isDead: isDeadLetter(stat.stateLetter) };
   return answersSignalZero(pid) ? { kind: 'hidden' } : { kind: 'absent' };
 }
 

@@ -1,6 +1,6 @@
+import { LibcError } from '../../native-bindings/errno.js';
 import { callLibc } from '../../native-bindings/libc.js';
 import type { LauncherFacts } from '../core/detach-plan.js';
-import { LibcError } from '../../native-bindings/errno.js';
 
 /** Where this process stands in the terminal's world. */
 export function sessionFacts(): Omit<LauncherFacts, 'callerOpenFiles'> {

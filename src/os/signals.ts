@@ -21,7 +21,8 @@ export function signalGroup(group: number, signal: SignalName): void {
 
 /** Ignores exactly these and gives every other signal its default action. */
 export function setIgnoredSignals(ignored: readonly number[]): void {
-  for (const signal of resettableSignals()) callLibc('signal', signal, ignored.includes(signal) ? SIG_IGN : SIG_DFL);
+  for (const signal of resettableSignals())
+    callLibc('signal', signal, ignored.includes(signal) ? SIG_IGN : SIG_DFL);
 }
 
 export function setSignalMask(blocked: Iterable<number>): void {
@@ -33,7 +34,9 @@ export function resettableSignals(): number[] {
   const last = process.platform === 'darwin' ? 31 : 64;
   const numbers = Array.from({ length: last }, (_, index) => index + 1);
   const { SIGKILL, SIGSTOP } = constants.signals;
-  return numbers.filter((signal) => signal !== SIGKILL && signal !== SIGSTOP && signal !== 32 && signal !== 33);
+  return numbers.filter(
+    (signal) => signal !== SIGKILL && signal !== SIGSTOP && signal !== 32 && signal !== 33,
+  );
 }
 
 /** TERM, SIGTERM, sigterm or 15; null for anything else. */

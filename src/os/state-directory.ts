@@ -31,7 +31,8 @@ export class StateDirectory {
   static ofUser(env: NodeJS.ProcessEnv): StateDirectory {
     const given = env.TSDAEMON_HOME;
     if (given !== undefined && given !== '') {
-      if (!given.startsWith('/')) throw new UsageError(`cannot use TSDAEMON_HOME '${given}': not an absolute path`);
+      if (!given.startsWith('/'))
+        throw new UsageError(`cannot use TSDAEMON_HOME '${given}': not an absolute path`);
       return new StateDirectory(given);
     }
     if (process.geteuid?.() === 0) {
@@ -41,7 +42,8 @@ export class StateDirectory {
     const xdg = env.XDG_STATE_HOME;
     if (xdg?.startsWith('/')) return new StateDirectory(join(xdg, 'tsdaemon'));
     const home = homedir();
-    if (home !== '' && home !== '/' && isWritable(home)) return new StateDirectory(join(home, '.local/state/tsdaemon'));
+    if (home !== '' && home !== '/' && isWritable(home))
+      return new StateDirectory(join(home, '.local/state/tsdaemon'));
     return new StateDirectory(join(tmpdir(), `tsdaemon-${process.geteuid?.() ?? 'user'}`));
   }
 
@@ -55,7 +57,9 @@ export class StateDirectory {
     }
     const stats = lstatSync(this.path);
     if (!stats.isDirectory() || stats.uid !== process.geteuid!() || (stats.mode & 0o022) !== 0)
-      throw new UsageError(`cannot use state directory ${this.path}: it must be a directory of ours that nobody else can write to`);
+      throw new UsageError(
+        `cannot use state directory ${this.path}: it must be a directory of ours that nobody else can write to`,
+      );
   }
 
   folderOf(name: string): string {

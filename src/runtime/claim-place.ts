@@ -14,7 +14,8 @@ export function claimPlace(spec: ServiceSpec, named: boolean, state: StateDirect
   if (pidfile !== null) refusePidfileInUse(pidfile, state);
   if (named) {
     const record = state.read(spec.name);
-    if (record !== null) refuseIfNotGone(`'${spec.name}'`, settleRecord(record, state), record.spec.detach.pidfile);
+    if (record !== null)
+      refuseIfNotGone(`'${spec.name}'`, settleRecord(record, state), record.spec.detach.pidfile);
     return spec.name;
   }
   return (pidfile === null ? null : state.nameByPidfile(pidfile)) ?? freeName(spec.name, state);
@@ -43,7 +44,11 @@ function freeName(base: string, state: StateDirectory): string {
     const name = number === 1 ? base : `${base}-${number}`;
     const record: DaemonRecord | null = state.read(name);
     if (record === null) return name;
-    if (!record.named && record.spec.detach.pidfile === null && settleRecord(record, state).judgement.is === 'gone')
+    if (
+      !record.named &&
+      record.spec.detach.pidfile === null &&
+      settleRecord(record, state).judgement.is === 'gone'
+    )
       return name;
   }
 }

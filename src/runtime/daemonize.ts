@@ -13,7 +13,13 @@ import { exitCodeOf, reap } from '../os/invoke.js';
 import { lockDirectory, tryFlock } from '../os/lock.js';
 import { makeMessage, makeUnnamedFile, readMessage, readUnnamedFile } from '../os/message.js';
 import { openOutput } from '../os/outputs.js';
-import { canonicalPidfile, checkPidfilePlace, readPidfile, removePidfile, writePidfile } from '../os/pidfile.js';
+import {
+  canonicalPidfile,
+  checkPidfilePlace,
+  readPidfile,
+  removePidfile,
+  writePidfile,
+} from '../os/pidfile.js';
 import { waitReadable } from '../os/poll.js';
 import { setDisposition } from '../os/signals.js';
 import { StateDirectory } from '../os/state-directory.js';
@@ -24,7 +30,8 @@ import { situationOfPidfile } from './situation.js';
 import { type StartedDaemon, type StartRequest, startDaemon } from './start-daemon.js';
 
 /** Options of daemonize(). Relative paths are resolved against the working directory of the call. */
-export interface DaemonizeOptions extends Pick<RunOptions, 'pidfile' | 'name' | 'stdout' | 'stderr' | 'cwd' | 'umask' | 'user'> {
+export interface DaemonizeOptions
+  extends Pick<RunOptions, 'pidfile' | 'name' | 'stdout' | 'stderr' | 'cwd' | 'umask' | 'user'> {
   /** The launcher waits until the daemon calls ready(). Default: it waits until the daemon's entry point runs. */
   readonly waitReady?: boolean;
   /** How long it waits, in milliseconds, before it stops what it started. Default: 30,000. */
@@ -93,7 +100,8 @@ function takeOrder(): DaemonOrder | null {
 /** Recognised by its name before it is read: descriptor 3 may be anything in a process that is not our daemon. */
 function isOrder(descriptor: number): boolean {
   try {
-    if (process.platform === 'linux') return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(`/memfd:${ORDER}`);
+    if (process.platform === 'linux')
+      return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(`/memfd:${ORDER}`);
     const stats = fstatSync(descriptor);
     return stats.isFile() && stats.nlink === 0;
   } catch {
@@ -112,16 +120,23 @@ function checkPlace(): void {
   if (cluster.isWorker) refuse('in a cluster worker');
   const script = process.argv[1];
   // -e, -p, the REPL and a script from stdin have no file of their own in argv[1].
-  if (script === undefined || script === '-' || process.execArgv.some((flag) => /^(-e|-p|-pe|--eval|--print)\b/.test(flag)))
+  if (
+    script === undefined ||
+    script === '-' ||
+    process.execArgv.some((flag) => /^(-e|-p|-pe|--eval|--print)\b/.test(flag))
+  )
     refuse('without a program file (REPL, -e or a script from stdin)');
 }
 
 function staysInFront(detach: string): boolean {
   if (detach === 'never') return true;
   if (detach === 'always') return false;
-  if (detach !== 'auto') throw new UsageError(`cannot use detach '${detach}': expected always, auto or never`, 'detach');
+  if (detach !== 'auto')
+    throw new UsageError(`cannot use detach '${detach}': expected always, auto or never`, 'detach');
   const { env } = process;
-  const supervised = ['INVOCATION_ID', 'NOTIFY_SOCKET', 'SUPERVISOR_ENABLED', 'pm_id'].some((name) => env[name] !== undefined);
+  const supervised = ['INVOCATION_ID', 'NOTIFY_SOCKET', 'SUPERVISOR_ENABLED', 'pm_id'].some(
+    (name) => env[name] !== undefined,
+  );
   return process.pid === 1 || supervised || ['runsv', 's6-supervise', 'supervise'].includes(parentName());
 }
 
@@ -152,11 +167,20 @@ function launch(options: DaemonizeOptions): never {
     stateDirectory: StateDirectory.ofUser(process.env).path,
     launchedBy: 'daemonize',
   };
-  const order: DaemonOrder = { magic: ORDER, waitReady: options.waitReady === true, pidfile: spec.detach.pidfile, stdio: spec.stdio };
+  const order: DaemonOrder = {
+    magic: ORDER,
+    waitReady: options.waitReady === true,
+    pidfile: spec.detach.pidfile,
+    stdio: spec.stdio,
+  };
   const message = makeMessage(ORDER, order);
   const pipe = makePipe();
   const words = makeUnnamedFile('tsdaemon-stderr');
-  const extra = new Map([[2, words], [ORDER_DESCRIPTOR, message], [VERDICT_DESCRIPTOR, pipe.write]]);
+  const extra = new Map([
+    [2, words],
+    [ORDER_DESCRIPTOR, message],
+    [VERDICT_DESCRIPTOR, pipe.write],
+  ]);
   const started = startDaemon(request, extra);
   closeSync(pipe.write);
   return awaitVerdict(started, pipe.read, words, options.readyTimeoutMs ?? DEFAULT_READY_TIMEOUT_MS);
@@ -194,7 +218,10 @@ function awaitVerdict(started: StartedDaemon, pipe: number, words: number, timeo
     reap(pid, true);
   } else exitCode = exitCodeOf(reap(pid, true)) || 1;
   writeSync(2, readUnnamedFile(words));
-  const ending = word === 'timeout' ? `was not ready within ${timeoutMs / 1000} s and was stopped` : `ended with exit code ${exitCode} before it was ready`;
+  const ending =
+    word === 'timeout'
+      ? `was not ready within ${timeoutMs / 1000} s and was stopped`
+      : `ended with exit code ${exitCode} before it was ready`;
   writeSync(2, `${started.record.spec.name}: cannot daemonize: the daemon ${ending}\n`);
   forget(started);
   process.exit(exitCode);
@@ -222,7 +249,8 @@ function becomeDaemon({ waitReady, pidfile, stdio }: DaemonOrder): DaemonHandle 
 
 function stayInFront(options: DaemonizeOptions): DaemonHandle {
   const cwd = workingDirectory();
-  const pidfile = options.pidfile === undefined ? null : canonicalPidfile(callersPath(options.pidfile, 'pidfile', cwd));
+  const pidfile =
+    options.pidfile === undefined ? null : canonicalPidfile(callersPath(options.pidfile, 'pidfile', cwd));
   return makeHandle(pidfile === null ? null : new LockedPidfile(pidfile), null, null);
 }
 
@@ -259,7 +287,11 @@ class LockedPidfile {
   }
 }
 
-function makeHandle(pidfile: LockedPidfile | null, stdio: ServiceSpec['stdio'] | null, verdict: number | null): DaemonHandle {
+function makeHandle(
+  pidfile: LockedPidfile | null,
+  stdio: ServiceSpec['stdio'] | null,
+  verdict: number | null,
+): DaemonHandle {
   let open: number | null = verdict;
   const dispose = (): void => {
     process.off('exit', dispose);

@@ -27,7 +27,8 @@ export function findDaemon(target: DaemonTarget, state: StateDirectory): FoundDa
   const record: DaemonRecord | null = name === null ? null : state.read(name);
   const found = record === null ? null : settleRecord(record, state);
   // A record whose daemon is gone says nothing about what somebody else wrote into the pidfile since.
-  const situation = found !== null && found.judgement.is !== 'gone' ? found : (situationOfPidfile(pidfile) ?? found);
+  const situation =
+    found !== null && found.judgement.is !== 'gone' ? found : (situationOfPidfile(pidfile) ?? found);
   if (situation === null) return null;
   const isRecorded = found !== null && situation.process?.pid === found.process?.pid;
   return { what: `pidfile ${target.pidfile}`, pidfile, ...(isRecorded ? found : situation) };

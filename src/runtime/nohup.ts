@@ -18,7 +18,11 @@ import { encodeBytes } from '../spec/byte-text.js';
 /** Becomes the command; returns an exit code only where it could not. */
 export function nohup(argv: readonly string[], caller: Caller): number {
   const failureCode = variable(caller.environment, 'POSIXLY_CORRECT') === null ? 125 : 127;
-  const [stdin, stdout, stderr] = [0, 1, 2].map((fd) => streamKind(fd, caller)) as [StreamKind, StreamKind, StreamKind];
+  const [stdin, stdout, stderr] = [0, 1, 2].map((fd) => streamKind(fd, caller)) as [
+    StreamKind,
+    StreamKind,
+    StreamKind,
+  ];
   const plan = planNohup(stdin, stdout, stderr);
   // The terminal, kept for the one message that may still be due; close-on-exec, else an ssh session would hang.
   const terminal = stderr === 'closed' ? null : copyCloseOnExec(2);
@@ -39,7 +43,10 @@ function streamKind(descriptor: 0 | 1 | 2 | number, caller: Caller): StreamKind 
 }
 
 /** nohup.out here, else in $HOME; null after both refusals have been told. */
-function openNohupOut(caller: Caller, terminal: number | null): { descriptor: number; shownAs: string } | null {
+function openNohupOut(
+  caller: Caller,
+  terminal: number | null,
+): { descriptor: number; shownAs: string } | null {
   const home = variable(caller.environment, 'HOME');
   const failures: string[] = [];
   for (const path of ['nohup.out', ...(home === null ? [] : [join(home, 'nohup.out')])]) {

@@ -1,7 +1,7 @@
-import { NotFoundError } from '../errors.js';
-import { exitCodeOf, reap, spawn } from '../os/invoke.js';
 import { commandCandidates } from '../core/command-path.js';
 import { variable } from '../core/environment.js';
+import { NotFoundError } from '../errors.js';
+import { exitCodeOf, reap, spawn } from '../os/invoke.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import { type DaemonTarget, requireDaemon } from './find-daemon.js';
@@ -9,9 +9,16 @@ import type { StartRequest } from './start-daemon.js';
 import { type StopOptions, stopDaemon } from './stop-daemon.js';
 
 /** What was recorded, stopped if it ran, and how to start it again. */
-export async function prepareRestart(target: DaemonTarget, options: StopOptions, state: StateDirectory): Promise<DaemonRecord> {
+export async function prepareRestart(
+  target: DaemonTarget,
+  options: StopOptions,
+  state: StateDirectory,
+): Promise<DaemonRecord> {
   const { record, what } = requireDaemon(target, state);
-  if (record === null) throw new NotFoundError(`cannot restart ${what}: it was not started here, so nothing is recorded to start again`);
+  if (record === null)
+    throw new NotFoundError(
+      `cannot restart ${what}: it was not started here, so nothing is recorded to start again`,
+    );
   await stopDaemon(target, options, state);
   return record;
 }
@@ -40,6 +47,14 @@ export function restartDaemonized({ spec, inherited }: DaemonRecord): number {
   if (inherited.cwd !== null) process.chdir(inherited.cwd);
   process.umask(inherited.umask);
   const candidates = commandCandidates(argv[0], variable(env, 'PATH'), inherited.cwd);
-  const pid = spawn({ candidates, argv, env }, new Map([[0, 0], [1, 1], [2, 2]]), 'default');
+  const pid = spawn(
+    { candidates, argv, env },
+    new Map([
+      [0, 0],
+      [1, 1],
+      [2, 2],
+    ]),
+    'default',
+  );
   return exitCodeOf(reap(pid, true));
 }

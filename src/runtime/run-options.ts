@@ -83,7 +83,10 @@ export function callersPath(given: string, option: string, cwd: string | null): 
   if (given.includes('\0')) throw new UsageError(`cannot use ${option}: the path holds a NUL byte`, option);
   if (isAbsolute(given)) return given;
   if (cwd === null)
-    throw new UsageError(`cannot use ${option} ${given}: the working directory is gone, so only absolute paths work`, option);
+    throw new UsageError(
+      `cannot use ${option} ${given}: the working directory is gone, so only absolute paths work`,
+      option,
+    );
   return join(cwd, given);
 }
 
@@ -91,13 +94,19 @@ const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/;
 
 export function checkName(name: string): void {
   if (!NAME.test(name))
-    throw new UsageError(`cannot use name '${name}': only letters, digits, '-', '.' and '_', at most 100, not first '-' or '.'`, '--name');
+    throw new UsageError(
+      `cannot use name '${name}': only letters, digits, '-', '.' and '_', at most 100, not first '-' or '.'`,
+      '--name',
+    );
 }
 
 /** web for /run/web.pid and for ./web.js: good enough to type, and made unique later. */
 function proposeName(from: string): string {
   const base = basename(from).replace(/\.(pid|js|cjs|mjs|ts|sh|py|rb|pl)$/, '');
-  const clean = base.replace(/[^A-Za-z0-9._-]/g, '_').replace(/^[.-]+/, '').slice(0, 80);
+  const clean = base
+    .replace(/[^A-Za-z0-9._-]/g, '_')
+    .replace(/^[.-]+/, '')
+    .slice(0, 80);
   return clean === '' ? 'daemon' : clean;
 }
 
@@ -113,7 +122,10 @@ function buildStdio(
     throw new UsageError(`cannot use both --output and ${other}: two files for one stream`, '--output');
   }
   const stdout = options.output ?? options.stdout;
-  const sink = stdout === undefined ? nohupOut(open, caller) : file(stdout, options.output === undefined ? '--stdout' : '--output');
+  const sink =
+    stdout === undefined
+      ? nohupOut(open, caller)
+      : file(stdout, options.output === undefined ? '--stdout' : '--output');
   // As nohup: standard error follows standard output unless it has a file of its own.
   if (options.stderr === undefined) return { stdout: sink, stderr: 'as-stdout' };
   const stderr = file(options.stderr, '--stderr');
@@ -130,14 +142,24 @@ function nohupOut(open: 'append' | 'truncate', caller: Pick<Caller, 'cwd' | 'env
   return { kind: 'nohup-out', candidates, open };
 }
 
-function buildEnvironment(options: RunOptions, user: UserName | null, caller: Pick<Caller, 'cwd' | 'environment'>): readonly string[] {
+function buildEnvironment(
+  options: RunOptions,
+  user: UserName | null,
+  caller: Pick<Caller, 'cwd' | 'environment'>,
+): readonly string[] {
   const base = options.clearEnv === true ? [] : caller.environment;
   const account = user === null ? null : findAccount(user);
   const ofAccount =
     account === null
       ? []
-      : [`HOME=${account.home}`, `USER=${account.name}`, `LOGNAME=${account.name}`, `SHELL=${account.shell || '/bin/sh'}`];
-  const ofFile = options.envFile === undefined ? [] : loadEnvFile(callersPath(options.envFile, '--env-file', caller.cwd));
+      : [
+          `HOME=${account.home}`,
+          `USER=${account.name}`,
+          `LOGNAME=${account.name}`,
+          `SHELL=${account.shell || '/bin/sh'}`,
+        ];
+  const ofFile =
+    options.envFile === undefined ? [] : loadEnvFile(callersPath(options.envFile, '--env-file', caller.cwd));
   return withVariables(base, [...ofAccount, ...ofFile, ...parseVariables(options.env ?? [])]);
 }
 
@@ -158,8 +180,10 @@ function parseVariables(env: Readonly<Record<string, string>> | readonly string[
     ? (env as readonly string[])
     : Object.entries(env).map(([name, value]) => `${name}=${value}`);
   for (const entry of entries) {
-    if (entry.indexOf('=') < 1) throw new UsageError(`cannot use --env '${entry}': expected NAME=value`, '--env');
-    if (entry.includes('\0')) throw new UsageError(`cannot use --env '${entry.split('=')[0]}': the value holds a NUL byte`, '--env');
+    if (entry.indexOf('=') < 1)
+      throw new UsageError(`cannot use --env '${entry}': expected NAME=value`, '--env');
+    if (entry.includes('\0'))
+      throw new UsageError(`cannot use --env '${entry.split('=')[0]}': the value holds a NUL byte`, '--env');
   }
   return [...entries];
 }
@@ -172,7 +196,8 @@ function parseUser(given: string): UserName {
 }
 
 function parseUmask(given: number | string): number {
-  const mask = typeof given === 'number' ? given : /^[0-7]{1,4}$/.test(given) ? Number.parseInt(given, 8) : -1;
+  const mask =
+    typeof given === 'number' ? given : /^[0-7]{1,4}$/.test(given) ? Number.parseInt(given, 8) : -1;
   if (!Number.isInteger(mask) || mask < 0 || mask > 0o777)
     throw new UsageError(`cannot use --umask '${given}': not an octal number from 0 to 777`, '--umask');
   return mask;
@@ -187,10 +212,23 @@ function parseNice(given: number | string): number {
 
 function parseLimit(resource: string, given: number | string): Limit {
   if (!isResource(resource))
-    throw new UsageError(`cannot use --limit '${resource}': no such limit; known are ${resourceNames.join(', ')}`, '--limit');
+    throw new UsageError(
+      `cannot use --limit '${resource}': no such limit; known are ${resourceNames.join(', ')}`,
+      '--limit',
+    );
   const [soft, hard = soft, ...rest] = String(given).split(':').map(parseLimitValue);
-  if (soft === undefined || hard === undefined || Number.isNaN(soft) || Number.isNaN(hard) || rest.length > 0 || soft > hard)
-    throw new UsageError(`cannot use --limit '${resource}=${given}': expected N, SOFT:HARD or unlimited`, '--limit');
+  if (
+    soft === undefined ||
+    hard === undefined ||
+    Number.isNaN(soft) ||
+    Number.isNaN(hard) ||
+    rest.length > 0 ||
+    soft > hard
+  )
+    throw new UsageError(
+      `cannot use --limit '${resource}=${given}': expected N, SOFT:HARD or unlimited`,
+      '--limit',
+    );
   return { resource, soft, hard };
 }
 
@@ -208,7 +246,8 @@ function parseHangup(given: string | undefined): 'ignore' | 'default' {
 function parseKeepFds({ keepFds = [] }: RunOptions, caller: Pick<Caller, 'inherited'>): number[] {
   return keepFds.map((given) => {
     const descriptor = /^\d{1,7}$/.test(String(given)) ? Number(given) : Number.NaN;
-    if (!(descriptor > 2)) throw new UsageError(`cannot use --keep-fd '${given}': expected a number above 2`, '--keep-fd');
+    if (!(descriptor > 2))
+      throw new UsageError(`cannot use --keep-fd '${given}': expected a number above 2`, '--keep-fd');
     // Node has descriptors of its own among the low numbers, so "open" is not enough where the caller's are known.
     const isThere = caller.inherited === null ? isOpen(descriptor) : caller.inherited.includes(descriptor);
     if (!isThere) throw new UsageError(`cannot use --keep-fd ${descriptor}: it is not open`, '--keep-fd');

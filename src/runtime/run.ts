@@ -55,7 +55,10 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
  * was gone already is success. The process is told from a stranger by start time and boot id, and signalled through
  * a pidfd. Rejects with NotFoundError, IdentityError (nobody was signalled) or StopTimeoutError.
  */
-export function stop(daemon: string | { readonly pidfile: string }, options: StopOptions = {}): Promise<StopResult> {
+export function stop(
+  daemon: string | { readonly pidfile: string },
+  options: StopOptions = {},
+): Promise<StopResult> {
   return stopDaemon(toTarget(daemon), options, StateDirectory.ofUser(process.env));
 }
 

@@ -12,7 +12,8 @@ export function settleRecord(record: DaemonRecord, state: StateDirectory): Situa
   const found = situation.record;
   if (found !== null && found !== record && found.process !== null) {
     const { pidfile } = found.spec.detach;
-    if (pidfile !== null && readPidfile(pidfile).kind !== 'unusable') writePidfile(pidfile, found.process.pid);
+    if (pidfile !== null && readPidfile(pidfile).kind !== 'unusable')
+      writePidfile(pidfile, found.process.pid);
     state.write(found);
   }
   return situation;

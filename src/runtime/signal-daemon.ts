@@ -6,7 +6,12 @@ import { type DaemonTarget, requireDaemon } from './find-daemon.js';
 import { deliver, groupOf } from './stop-daemon.js';
 
 /** Sends one signal to the daemon (or its process group) and returns its pid. Throws NotFoundError if it does not run. */
-export function signalDaemon(target: DaemonTarget, signal: SignalName, group: boolean, state: StateDirectory): number {
+export function signalDaemon(
+  target: DaemonTarget,
+  signal: SignalName,
+  group: boolean,
+  state: StateDirectory,
+): number {
   const found = requireDaemon(target, state);
   const { judgement, what } = found;
   if (judgement.is === 'unknowable')

@@ -30,16 +30,26 @@ export function situationOfRecord(record: DaemonRecord): Situation {
 function situationOfStart(record: DaemonRecord): Situation {
   const launcher = judgeIdentity(record.launcher);
   if (launcher.is !== 'gone') {
-    const judgement: Judgement = { is: 'unknowable', reason: `it is being started by process ${record.launcher.pid}` };
+    const judgement: Judgement = {
+      is: 'unknowable',
+      reason: `it is being started by process ${record.launcher.pid}`,
+    };
     return { judgement, process: null, record };
   }
   const process = judgePlace(record.launcher, viewpoint()) === null ? findOrphan(record.launcher) : null;
   if (process === null) {
-    const judgement: Judgement = { is: 'gone', reason: 'its launcher was killed before it had started the program' };
+    const judgement: Judgement = {
+      is: 'gone',
+      reason: 'its launcher was killed before it had started the program',
+    };
     return { judgement, process: null, record };
   }
   const found: DaemonRecord = { ...record, phase: 'running', process };
-  return { judgement: { is: 'alive', reason: 'found again by its session after its launcher was killed' }, process, record: found };
+  return {
+    judgement: { is: 'alive', reason: 'found again by its session after its launcher was killed' },
+    process,
+    record: found,
+  };
 }
 
 /**
@@ -63,7 +73,11 @@ export function situationOfPidfile(path: string): Situation | null {
   const content = readPidfile(path);
   if (content.kind === 'absent') return null;
   if (content.kind === 'unusable')
-    return { judgement: { is: 'unknowable', reason: `the pidfile ${content.reason}` }, process: null, record: null };
+    return {
+      judgement: { is: 'unknowable', reason: `the pidfile ${content.reason}` },
+      process: null,
+      record: null,
+    };
   if (content.kind === 'empty')
     return { judgement: { is: 'gone', reason: 'the pidfile is empty' }, process: null, record: null };
   const seen = sightProcess(content.pid);
@@ -75,7 +89,10 @@ export function situationOfPidfile(path: string): Situation | null {
 }
 
 /** Records by name or by pidfile; null where none fits. */
-export function findRecord(state: StateDirectory, target: { name: string } | { pidfile: string }): DaemonRecord | null {
+export function findRecord(
+  state: StateDirectory,
+  target: { name: string } | { pidfile: string },
+): DaemonRecord | null {
   if ('name' in target) return state.read(target.name);
   const name = state.nameByPidfile(target.pidfile);
   return name === null ? null : state.read(name);

@@ -32,7 +32,14 @@ function start({ request, passed }: Extract<SentOrder, { do: 'start' }>): Starte
   return startDaemon(request, new Map(passed));
 }
 
-function becomeProgram({ invocation, passed, limits, softOpenFiles, hangup, user }: Extract<SentOrder, { do: 'exec' }>): never {
+function becomeProgram({
+  invocation,
+  passed,
+  limits,
+  softOpenFiles,
+  hangup,
+  user,
+}: Extract<SentOrder, { do: 'exec' }>): never {
   const account = user === null ? null : findAccount(user);
   closeOnExecAboveTwo();
   for (const [there, here] of passed) duplicate(here, there);

@@ -3,8 +3,8 @@
 // further, because Node marks them close-on-exec when it starts.
 import { closeSync } from 'node:fs';
 import { TsdaemonError } from '../errors.js';
-import { makePipe } from '../os/descriptors.js';
 import { currentEnvironment } from '../os/caller.js';
+import { makePipe } from '../os/descriptors.js';
 import { type DescriptorMap, type Invocation, reap, spawn } from '../os/invoke.js';
 import { makeMessage, readToEnd } from '../os/message.js';
 import { packageFile } from '../os/package-file.js';
@@ -57,7 +57,11 @@ interface Stage {
 }
 
 /** Starts the stage and leaves it at work; `descriptors` are the program's. */
-export function startStage(order: StageOrder, descriptors: DescriptorMap, hangup: 'ignore' | 'default'): Stage {
+export function startStage(
+  order: StageOrder,
+  descriptors: DescriptorMap,
+  hangup: 'ignore' | 'default',
+): Stage {
   const inherited = new Map<number, number>();
   const passed: (readonly [number, number])[] = [];
   for (const [there, here] of descriptors) {
@@ -90,7 +94,10 @@ export function startInCopy(request: StartRequest, extra: DescriptorMap): Starte
   const text = readToEnd(stage.verdict).toString();
   closeSync(stage.verdict);
   const end = reap(stage.pid, true);
-  if (text === '') throw new RemoteError(`cannot detach: the launcher's copy ended${endText(end)} without a verdict`, { code: 'TSD_DETACH' });
+  if (text === '')
+    throw new RemoteError(`cannot detach: the launcher's copy ended${endText(end)} without a verdict`, {
+      code: 'TSD_DETACH',
+    });
   return readVerdict(text);
 }
 
@@ -108,7 +115,11 @@ export function readVerdict(text: string): StartedDaemon {
 }
 
 /** Limits that would break the launcher are set by a small stage that then becomes the program. */
-export function spawnWithLimits(invocation: Invocation, descriptors: DescriptorMap, touches: LastTouches): number {
+export function spawnWithLimits(
+  invocation: Invocation,
+  descriptors: DescriptorMap,
+  touches: LastTouches,
+): number {
   const stage = startStage({ do: 'exec', invocation, ...touches }, descriptors, touches.hangup);
   // The pipe closes by exec; bytes before that are an error.
   const text = readToEnd(stage.verdict).toString();

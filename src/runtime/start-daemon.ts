@@ -6,7 +6,15 @@ import { dirname } from 'node:path';
 import { commandCandidates } from '../core/command-path.js';
 import { type DetachStep, planDetach } from '../core/detach-plan.js';
 import { variable } from '../core/environment.js';
-import { BugError, DetachError, errnoNameOf, errnoText, SystemError, systemError, TsdaemonError } from '../errors.js';
+import {
+  BugError,
+  DetachError,
+  errnoNameOf,
+  errnoText,
+  SystemError,
+  systemError,
+  TsdaemonError,
+} from '../errors.js';
 import { actAs, findAccount } from '../os/credentials.js';
 import { closeOnExecAboveTwo } from '../os/descriptors.js';
 import { identityOf } from '../os/identity.js';
@@ -208,7 +216,11 @@ class Start {
     };
     const stdin = openSync('/dev/null', 'r+');
     const [stdout, stderr = stdout] = this.#outputs.map((output) => output.descriptor);
-    const descriptors = new Map<number, number>([[0, stdin], [1, stdout!], [2, stderr!]]);
+    const descriptors = new Map<number, number>([
+      [0, stdin],
+      [1, stdout!],
+      [2, stderr!],
+    ]);
     for (const descriptor of detach.keepFds) descriptors.set(descriptor, descriptor);
     for (const [there, here] of this.#extra) descriptors.set(there, here);
     for (const output of this.#outputs) truncateOutput(output);
@@ -235,7 +247,10 @@ class Start {
 
   #writeRecord(): void {
     if (this.#locks.some((lock) => !lock.isHeld()))
-      throw new SystemError('cannot finish the start: another start took the lock over', { syscall: 'utime', errnoName: 'ESTALE' });
+      throw new SystemError('cannot finish the start: another start took the lock over', {
+        syscall: 'utime',
+        errnoName: 'ESTALE',
+      });
     const outputs = [...new Set(this.#outputs.map((output) => output.path))];
     this.#record = { ...this.#intent!, phase: 'running', process: identityOf(this.#pid!), outputs };
     this.#state.write(this.#record);
@@ -269,7 +284,11 @@ function setNice(nice: number): void {
   } catch (error) {
     // Node wraps the errno of os functions in `info`.
     const info = error instanceof Error && 'info' in error ? (error.info as { code?: string }) : {};
-    throw new SystemError(`cannot set nice value ${nice}`, { syscall: 'setpriority', errnoName: info.code ?? 'EINVAL' }, error);
+    throw new SystemError(
+      `cannot set nice value ${nice}`,
+      { syscall: 'setpriority', errnoName: info.code ?? 'EINVAL' },
+      error,
+    );
   }
 }
 

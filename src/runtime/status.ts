@@ -77,7 +77,11 @@ function describe({ judgement, process, record, pidfile }: FoundDaemon): DaemonS
   }
   if (judgement.is === 'unknowable') return { ...common, ...nothingRuns, state: 'unknown', code: 4 };
   const isLeft = pidfile !== null && exists(pidfile);
-  return { ...common, ...nothingRuns, ...(isLeft ? { state: 'dead', code: 1 } : { state: 'stopped', code: 3 }) };
+  return {
+    ...common,
+    ...nothingRuns,
+    ...(isLeft ? { state: 'dead', code: 1 } : { state: 'stopped', code: 3 }),
+  };
 }
 
 function exists(path: string): boolean {

@@ -1,4 +1,5 @@
 import { IdentityError, StopTimeoutError } from '../errors.js';
+import { monotonicMs } from '../os/clock.js';
 import { lockDirectory } from '../os/lock.js';
 import { removePidfile } from '../os/pidfile.js';
 import { ProcessHandle } from '../os/process-handle.js';
@@ -7,7 +8,6 @@ import { signalGroup } from '../os/signals.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { SignalName } from '../spec/service-spec.js';
 import { type DaemonTarget, type FoundDaemon, findDaemon, requireDaemon } from './find-daemon.js';
-import { monotonicMs } from '../os/clock.js';
 
 export interface StopOptions {
   /** Default: what the daemon was started with, SIGTERM for a foreign pidfile. */
@@ -33,13 +33,19 @@ export interface StopResult {
  * identity was checked, so a stranger that got the pid is never hit. Throws IdentityError, without having signalled
  * anybody, where it cannot be told; NotFoundError for an unknown name; StopTimeoutError.
  */
-export async function stopDaemon(target: DaemonTarget, options: StopOptions, state: StateDirectory): Promise<StopResult> {
+export async function stopDaemon(
+  target: DaemonTarget,
+  options: StopOptions,
+  state: StateDirectory,
+): Promise<StopResult> {
   // A pidfile that is not there is a daemon that is stopped; a name that nobody knows is a mistake.
   const found = 'pidfile' in target ? findDaemon(target, state) : requireDaemon(target, state);
   if (found === null) return { name: null, pid: null, by: 'itself' };
   const name = found.record?.spec.name ?? null;
   if (found.judgement.is === 'unknowable')
-    throw new IdentityError(`cannot stop ${found.what}: cannot tell whether it runs: ${found.judgement.reason}`);
+    throw new IdentityError(
+      `cannot stop ${found.what}: cannot tell whether it runs: ${found.judgement.reason}`,
+    );
   const by = found.judgement.is === 'alive' ? await end(found, options) : 'itself';
   recordStopped(found, state);
   return { name, pid: by === 'itself' ? null : found.process!.pid, by };
@@ -57,13 +63,15 @@ async function end(found: FoundDaemon, options: StopOptions): Promise<StopResult
   // A stopped process (SIGSTOP, ^Z) takes no other signal before it goes on; SIGKILL needs no help.
   deliver(handle, group, 'SIGCONT');
   const deadline = monotonicMs() + timeoutMs;
-  if ((await handle.ended(timeoutMs)) && (group === null || (await groupEnded(group, deadline)))) return 'signal';
+  if ((await handle.ended(timeoutMs)) && (group === null || (await groupEnded(group, deadline))))
+    return 'signal';
   if (options.kill === false) throw new StopTimeoutError(found.what, pid, timeoutMs);
   deliver(handle, group, 'SIGKILL');
   const KILL_TAKES_EFFECT_MS = 10_000;
   // A process in uninterruptible sleep (a dead disk) does not even hear SIGKILL.
   const end = monotonicMs() + KILL_TAKES_EFFECT_MS;
-  if (!(await handle.ended(KILL_TAKES_EFFECT_MS)) || (group !== null && !(await groupEnded(group, end)))) throw new StopTimeoutError(found.what, pid, timeoutMs);
+  if (!(await handle.ended(KILL_TAKES_EFFECT_MS)) || (group !== null && !(await groupEnded(group, end))))
+    throw new StopTimeoutError(found.what, pid, timeoutMs);
   return 'SIGKILL';
 }
 
@@ -79,7 +87,8 @@ export function deliver(handle: ProcessHandle, group: number | null, signal: Sig
  */
 export function groupOf({ process: daemon, record, what }: FoundDaemon): number {
   const stat = readStat(daemon!.pid);
-  const isOwn = stat !== null && (stat.processGroup === stat.pid || stat.processGroup === record?.launcher.pid);
+  const isOwn =
+    stat !== null && (stat.processGroup === stat.pid || stat.processGroup === record?.launcher.pid);
   if (!isOwn || stat.processGroup < 2)
     throw new IdentityError(`cannot stop the process group of ${what}: the group is not the daemon's own`);
   return stat.processGroup;
@@ -109,5 +118,6 @@ function recordStopped({ record, process: daemon, pidfile }: FoundDaemon, state:
   if (pidfile !== null && daemon !== null) removePidfile(pidfile, daemon.pid);
   const now = state.read(record.spec.name);
   // Another start may have taken the name meanwhile; its record is not ours to change.
-  if (now !== null && now.startedAt === record.startedAt && now.phase !== 'stopped') state.write({ ...record, phase: 'stopped' });
+  if (now !== null && now.startedAt === record.startedAt && now.phase !== 'stopped')
+    state.write({ ...record, phase: 'stopped' });
 }

@@ -35,7 +35,11 @@ export interface DaemonRecord {
   /** Who does the detaching: `run` here, or the program itself by daemonize(), which then restarts it too. */
   readonly launchedBy: 'run' | 'daemonize';
   /** What the spec left to be inherited, as it was then; a restart from elsewhere gives the same. */
-  readonly inherited: { readonly cwd: string | null; readonly umask: number; readonly openFiles: number | null };
+  readonly inherited: {
+    readonly cwd: string | null;
+    readonly umask: number;
+    readonly openFiles: number | null;
+  };
   /** Wall time in milliseconds, only shown. */
   readonly startedAt: number;
   /** The files that the streams really went to. */

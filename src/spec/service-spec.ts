@@ -26,7 +26,11 @@ export interface ServiceSpec {
 /** Where a stream goes. Paths are absolute. `nohup-out` is nohup.out in cwd, else in $HOME, as POSIX has it. */
 export type Sink =
   | { readonly kind: 'file'; readonly path: string; readonly open: 'append' | 'truncate' }
-  | { readonly kind: 'nohup-out'; readonly candidates: readonly string[]; readonly open: 'append' | 'truncate' };
+  | {
+      readonly kind: 'nohup-out';
+      readonly candidates: readonly string[];
+      readonly open: 'append' | 'truncate';
+    };
 
 export interface UserName {
   readonly user: string;
