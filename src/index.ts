@@ -14,7 +14,8 @@ export {
   TsdaemonError,
   UsageError,
 } from './errors.js';
-export { type DaemonHandle, type DaemonizeOptions, daemonize } from './runtime/daemonize.js';
+export type { DaemonHandle } from './runtime/daemon-handle.js';
+export { type DaemonizeOptions, daemonize } from './runtime/daemonize.js';
 export { list, type RunResult, run, status, stop } from './runtime/run.js';
 export type { RunOptions } from './runtime/run-options.js';
 export type { DaemonStatus } from './runtime/status.js';

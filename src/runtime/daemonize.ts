@@ -2,31 +2,21 @@
 // word; the second run returns from the call and is the daemon. The two are told apart by an order that the second
 // inherits as descriptor 3, so nothing of us is ever in its environment, and none of its children can inherit it:
 // Node marks inherited descriptors close-on-exec at its start.
-import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync, readlinkSync, readSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
-import { AlreadyRunningError, errnoNameOf, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { currentEnvironment, parentSoftOpenFiles, workingDirectory } from '../os/caller.js';
-import { duplicate, makePipe } from '../os/descriptors.js';
+import { makePipe } from '../os/descriptors.js';
 import { exitCodeOf, reap } from '../os/invoke.js';
-import { lockDirectory, tryFlock } from '../os/lock.js';
 import { makeMessage, makeUnnamedFile, readMessage, readUnnamedFile } from '../os/message.js';
-import { openOutput } from '../os/outputs.js';
-import {
-  canonicalPidfile,
-  checkPidfilePlace,
-  readPidfile,
-  removePidfile,
-  writePidfile,
-} from '../os/pidfile.js';
+import { canonicalPidfile, removePidfile } from '../os/pidfile.js';
 import { waitReadable } from '../os/poll.js';
-import { setDisposition } from '../os/signals.js';
 import { StateDirectory } from '../os/state-directory.js';
-import { encodeBytes, splitNulEnded } from '../spec/byte-text.js';
+import { splitNulEnded } from '../spec/byte-text.js';
 import type { ServiceSpec } from '../spec/service-spec.js';
+import { type DaemonHandle, keepHangupIgnored, LockedPidfile, makeHandle } from './daemon-handle.js';
 import { buildSpec, callersPath, type RunOptions } from './run-options.js';
-import { situationOfPidfile } from './situation.js';
 import { type StartedDaemon, type StartRequest, startDaemon } from './start-daemon.js';
 
 /** Options of daemonize(). Relative paths are resolved against the working directory of the call. */
@@ -41,17 +31,6 @@ export interface DaemonizeOptions
    * else keeps the process already: as PID 1, under systemd, Supervisor, runit, s6 or pm2.
    */
   readonly detach?: 'always' | 'auto' | 'never';
-}
-
-/** The daemon's own end of the arrangement. */
-export interface DaemonHandle extends Disposable {
-  readonly pid: number;
-  /** Tells the launcher that all is well: it exits with 0. Safe to call twice, and without a launcher. */
-  ready(): void;
-  /** Opens the output files anew under their names, for a logrotate that has renamed them. */
-  reopenLogs(): void;
-  /** Removes the pidfile, if it still names this process. Also done when the process exits by itself. */
-  dispose(): void;
 }
 
 const ORDER = 'tsdaemon-daemonize';
@@ -252,89 +231,4 @@ function stayInFront(options: DaemonizeOptions): DaemonHandle {
   const pidfile =
     options.pidfile === undefined ? null : canonicalPidfile(callersPath(options.pidfile, 'pidfile', cwd));
   return makeHandle(pidfile === null ? null : new LockedPidfile(pidfile), null, null);
-}
-
-/** Node gives SIGHUP its default action at start and again when the last listener goes. */
-function keepHangupIgnored(): void {
-  setDisposition('SIGHUP', 'ignore');
-  process.on('removeListener', (event) => {
-    if (event === 'SIGHUP' && process.listenerCount('SIGHUP') === 0) setDisposition('SIGHUP', 'ignore');
-  });
-}
-
-/** This process's pidfile, locked for life: whoever can take the lock knows that the daemon is gone. */
-class LockedPidfile {
-  readonly #path: string;
-
-  constructor(path: string) {
-    this.#path = path;
-    // The launcher holds this lock until the pidfile stands; if it was killed, we finish its work.
-    using _lock = lockDirectory(dirname(path));
-    checkPidfilePlace(path);
-    const content = readPidfile(path);
-    if (content.kind !== 'pid' || content.pid !== process.pid) {
-      const situation = situationOfPidfile(path);
-      if (situation !== null && situation.judgement.is !== 'gone')
-        throw new AlreadyRunningError(`with pidfile ${path}`, situation.process?.pid ?? 0, path);
-      writePidfile(path, process.pid);
-    }
-    // Never closed: the kernel frees the lock with the process.
-    tryFlock(openSync(encodeBytes(path), 'r'));
-  }
-
-  remove(): void {
-    removePidfile(this.#path, process.pid);
-  }
-}
-
-function makeHandle(
-  pidfile: LockedPidfile | null,
-  stdio: ServiceSpec['stdio'] | null,
-  verdict: number | null,
-): DaemonHandle {
-  let open: number | null = verdict;
-  const dispose = (): void => {
-    process.off('exit', dispose);
-    pidfile?.remove();
-  };
-  process.on('exit', dispose);
-  const handle: DaemonHandle = {
-    pid: process.pid,
-    ready() {
-      if (open === null) return;
-      if (stdio !== null) leaveLaunchersError(stdio);
-      try {
-        writeSync(open, 'r');
-      } catch (error) {
-        // EPIPE: the launcher was killed, or lost patience; the daemon lives its own life.
-        if (errnoNameOf(error) !== 'EPIPE') throw error;
-      }
-      closeSync(open);
-      open = null;
-    },
-    reopenLogs() {
-      if (stdio === null) return;
-      const output = openOutput({ ...stdio.stdout, open: 'append' });
-      duplicate(output.descriptor, 1);
-      closeSync(output.descriptor);
-      openErrorOutput(stdio);
-    },
-    dispose,
-    [Symbol.dispose]: dispose,
-  };
-  return handle;
-}
-
-/** Until the daemon is ready its error output is kept for the launcher; from then on it goes where it was asked to. */
-function leaveLaunchersError(stdio: ServiceSpec['stdio']): void {
-  const sofar = readUnnamedFile(2);
-  openErrorOutput(stdio);
-  if (sofar.length > 0) writeSync(2, sofar);
-}
-
-function openErrorOutput({ stderr }: ServiceSpec['stdio']): void {
-  if (stderr === 'as-stdout') return duplicate(1, 2);
-  const output = openOutput({ ...stderr, open: 'append' });
-  duplicate(output.descriptor, 2);
-  closeSync(output.descriptor);
 }

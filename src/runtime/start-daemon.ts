@@ -121,6 +121,7 @@ class Start {
       this.#undo();
       throw error;
     } finally {
+      process.umask(this.#callerUmask);
       for (const lock of this.#locks.reverse()) lock[Symbol.dispose]();
     }
   }
@@ -258,6 +259,8 @@ class Start {
 
   #undo(): void {
     this.#leaveUser();
+    // An app that catches the error goes on where it was.
+    if (this.#request.callerCwd !== null) process.chdir(this.#request.callerCwd);
     if (this.#pid !== null) {
       process.kill(this.#pid, 'SIGKILL');
       reap(this.#pid, true);
