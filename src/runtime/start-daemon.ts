@@ -259,8 +259,7 @@ class Start {
 
   #undo(): void {
     this.#leaveUser();
-    // An app that catches the error goes on where it was.
-    if (this.#request.callerCwd !== null) process.chdir(this.#request.callerCwd);
+    returnTo(this.#request.callerCwd);
     if (this.#pid !== null) {
       process.kill(this.#pid, 'SIGKILL');
       reap(this.#pid, true);
@@ -270,6 +269,15 @@ class Start {
     if (this.#intent === null) return;
     if (this.#previous === null) this.#state.remove(this.#spec.name);
     else this.#state.write(this.#previous);
+  }
+}
+
+/** An app that catches the error goes on where it was. */
+function returnTo(cwd: string | null): void {
+  try {
+    if (cwd !== null) process.chdir(cwd);
+  } catch {
+    // ENOENT: it has been removed meanwhile, and the error that brought us here is the one to tell.
   }
 }
 
