@@ -36,10 +36,14 @@ export const linuxSyscalls = {
   setgroups: arm64 ? 159 : 116,
   setresuid: arm64 ? 147 : 117,
   setresgid: arm64 ? 149 : 119,
+  prctl: arm64 ? 167 : 157,
   pidfd_send_signal: 424,
   pidfd_open: 434,
   close_range: 436,
 } as const;
+
+/** prctl(2) */
+export const PR_SET_CHILD_SUBREAPER = 36;
 
 /** close_range(2): mark instead of close, since 5.11. */
 export const CLOSE_RANGE_CLOEXEC = 4;

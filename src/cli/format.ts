@@ -1,4 +1,5 @@
 // Numbers, words and tables as people read them.
+import { encodeBytes } from '../spec/byte-text.js';
 
 /** 59s, 59m 59s, 23h 59m, 12d 3h: two units are enough. */
 export function formatDuration(ms: number): string {
@@ -18,8 +19,8 @@ export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;
   let unit = 0;
-  for (; value >= 1024 && unit < units.length - 1; unit += 1) value /= 1024;
-  return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+  for (; Math.round(value) >= 1024 && unit < units.length - 1; unit += 1) value /= 1024;
+  return `${value < 9.95 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
 /** A command as a shell would take it back; nothing in it can move the cursor or break the line. */
@@ -27,14 +28,17 @@ export function formatWords(words: readonly string[]): string {
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : quote(word))).join(' ');
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be shown
+const UNSEEN = /[\x00-\x1f\x7f-\x9f\udc80-\udcff]/g;
+
 function quote(word: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be shown
-  const visible = word.replaceAll(/[\x00-\x1f\x7f\udc80-\udcff]/g, (character) => {
-    const code = character.charCodeAt(0);
-    return `\\x${(code & 0xff).toString(16).padStart(2, '0')}`;
-  });
-  if (visible !== word) return `$'${visible.replaceAll("'", "\\'")}'`;
-  return `'${word.replaceAll("'", "'\\''")}'`;
+  if (word.search(UNSEEN) === -1) return `'${word.replaceAll("'", "'\\''")}'`;
+  const escaped = word
+    .replaceAll(/['\\]/g, '\\$&')
+    .replaceAll(UNSEEN, (character) =>
+      [...encodeBytes(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
+    );
+  return `$'${escaped}'`;
 }
 
 /** Columns of equal width; the last one is cut to the terminal. */
@@ -45,7 +49,9 @@ export function formatTable(rows: readonly (readonly string[])[], columns: numbe
       const line = row
         .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))
         .join('  ');
-      return columns !== undefined && line.length > columns ? `${line.slice(0, columns - 1)}…` : line;
+      return columns !== undefined && columns > 0 && line.length > columns
+        ? `${line.slice(0, columns - 1)}…`
+        : line;
     })
     .join('\n');
 }

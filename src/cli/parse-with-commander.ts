@@ -1,5 +1,5 @@
 // The full parser: help, version, suggestions for mistyped words, and one line for every mistake.
-import { Command as Program } from 'commander';
+import { Option, Command as Program } from 'commander';
 import { UsageError } from '../errors.js';
 import { type Command, type CommandName, commands, type Flag } from './commands.js';
 import { keyOf, type ParsedCommand } from './parse-plain.js';
@@ -13,7 +13,12 @@ export function parseWithCommander(args: readonly string[]): ParsedCommand | 'sh
     .version(version(), '-V, --version', 'print the version')
     .enablePositionalOptions()
     .configureOutput({ outputError: () => undefined })
-    .exitOverride();
+    .exitOverride()
+    // commander takes -9 for an argument, unless a digit is an option somewhere.
+    .addOption(new Option('-0').hideHelp())
+    .on('option:0', () => {
+      throw new UsageError("unknown option '-0'", '-0');
+    });
   for (const command of commands as readonly Command[]) {
     addCommand(program, command, (result) => {
       parsed = result;
@@ -23,7 +28,7 @@ export function parseWithCommander(args: readonly string[]): ParsedCommand | 'sh
   try {
     program.parse([...args], { from: 'user' });
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
+    if (error instanceof UsageError || !(error instanceof Error) || !('code' in error)) throw error;
     if (['commander.help', 'commander.helpDisplayed', 'commander.version'].includes(String(error.code)))
       return 'shown';
     throw new UsageError(error.message.replace(/^error: /, '').replaceAll('\n', ' '));

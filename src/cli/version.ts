@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
 
 export function version(): string {
-  return (createRequire(import.meta.url)('../package.json') as { version: string }).version;
+  return (createRequire(import.meta.url)('tsdaemon/package.json') as { version: string }).version;
 }

@@ -22,17 +22,15 @@ export function commandCandidates(
     .map((folder) => absolute(joinPath(folder === '' ? '.' : folder, command)));
 }
 
-/** The failure that execvp reports after all candidates failed: EACCES outranks "not there". */
+/** The failure that execvp reports: the last one, but EACCES outranks all after which the search goes on. */
 export function worseFailure(before: string | null, now: string): string {
-  return before === 'EACCES' || isAbsence(now) ? (before ?? now) : now;
+  return before === 'EACCES' && mayTryNext(now) ? before : now;
 }
 
 /** Errors after which execvp goes on with the next directory. */
 export function mayTryNext(errnoName: string): boolean {
-  return isAbsence(errnoName) || errnoName === 'EACCES' || errnoName === 'ESTALE' || errnoName === 'ENODEV';
+  return ['ENOENT', 'ENOTDIR', 'EACCES', 'ESTALE', 'ENODEV', 'ETIMEDOUT'].includes(errnoName);
 }
-
-const isAbsence = (errnoName: string): boolean => errnoName === 'ENOENT' || errnoName === 'ENOTDIR';
 
 function joinPath(folder: string, file: string): string {
   return folder.endsWith('/') ? folder + file : `${folder}/${file}`;

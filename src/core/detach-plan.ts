@@ -44,12 +44,12 @@ export function planDetach(spec: ServiceSpec, facts: LauncherFacts): readonly De
     { name: 'take-lock', pidfile: detach.pidfile },
     { name: 'write-intent', service: spec.name },
     { name: 'set-hangup', hangup: detach.hangup },
+    command.nice !== null && { name: 'set-nice', nice: command.nice },
     user !== null && { name: 'take-user', user },
     { name: 'open-stdout', sink: stdio.stdout },
     stdio.stderr !== 'as-stdout' && { name: 'open-stderr', sink: stdio.stderr },
     command.cwd !== null && { name: 'change-directory', path: command.cwd },
     command.umask !== null && { name: 'set-umask', umask: command.umask },
-    command.nice !== null && { name: 'set-nice', nice: command.nice },
     facts.callerOpenFiles !== null && { name: 'restore-open-files', soft: facts.callerOpenFiles },
     { name: 'close-descriptors', keep: detach.keepFds },
     { name: 'spawn', argv: command.argv, limits: command.limits },
@@ -66,8 +66,13 @@ function planLeaving(facts: LauncherFacts): DetachStep[] {
   return [{ name: 'join-group', group: facts.parentGroup }, { name: 'leave-session' }];
 }
 
-/** One step as --dry-run shows it: the system call and why it is made. */
+/** One step as --dry-run shows it: the system call and why it is made. Nothing in it can break the line. */
 export function describeStep(step: DetachStep): { readonly call: string; readonly reason: string } {
+  const { call, reason } = describe(step);
+  return { call: visible(call), reason };
+}
+
+function describe(step: DetachStep): { readonly call: string; readonly reason: string } {
   switch (step.name) {
     case 'copy-launcher':
       return {
@@ -145,6 +150,10 @@ export function describeStep(step: DetachStep): { readonly call: string; readonl
   }
 }
 
+/** As os file names with control characters are shown by ls. */
+const visible = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be shown
+  text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 const userText = ({ user, group }: UserName): string => (group === null ? user : `${user}:${group}`);
 const limitText = ({ resource, soft, hard }: Limit): string =>
   `, setrlimit(${resource}, ${soft}, ${hard}) before exec`;

@@ -37,7 +37,7 @@ export function judgePlace(recorded: ProcessIdentity, here: Viewpoint): Judgemen
       ? gone('the machine has been restarted since')
       : unknowable(`it was started on another host, ${recorded.host.name}`);
   }
-  if (recorded.bootId === null && !sameName)
+  if ((recorded.bootId === null || here.bootId === null) && !sameName)
     return unknowable(`it was started on another host, ${recorded.host.name}`);
   if (
     recorded.pidNamespace !== null &&
@@ -46,7 +46,8 @@ export function judgePlace(recorded: ProcessIdentity, here: Viewpoint): Judgemen
   ) {
     // A restarted container has the old name in a new UTS namespace. An equal one (unshare, a pod, --uts=host) or
     // another name may well be a neighbour that is alive.
-    return sameName && recorded.host.utsNamespace !== here.host.utsNamespace
+    const [then, now] = [recorded.host.utsNamespace, here.host.utsNamespace];
+    return sameName && then !== null && now !== null && then !== now
       ? gone('the container has been restarted since')
       : unknowable(`it was started in another pid namespace, ${recorded.pidNamespace}`);
   }
@@ -60,11 +61,12 @@ export function judgeProcess(recorded: ProcessIdentity, seen: Sighting): Judgeme
     case 'hidden':
       return unknowable(`process ${recorded.pid} exists, but its start time cannot be read`);
     case 'process':
+      // Dead as it is, it does not matter whose number it was.
+      if (seen.isDead) return gone(`process ${recorded.pid} has ended and waits to be reaped by its parent`);
       if (recorded.startTime === null || seen.startTime === null)
         return unknowable(`process ${recorded.pid} exists, but its start time was not recorded`);
       if (recorded.startTime !== seen.startTime)
         return gone(`process ${recorded.pid} has ended, and its number was given to another process`);
-      if (seen.isDead) return gone(`process ${recorded.pid} has ended and waits to be reaped by its parent`);
       return alive(`process ${recorded.pid} has the start time that was recorded`);
   }
 }

@@ -18,7 +18,7 @@ export function readEnvFile(text: string, file: string): EnvFile {
   const variables: string[] = [];
   const diagnostics: Diagnostic[] = [];
   for (const [index, raw] of text.split('\n').entries()) {
-    const line = raw.replace(/\r$/, '').trim();
+    const line = raw.replace(index === 0 ? /^\ufeff/ : '', '').replace(/^[ \t\r]+|[ \t\r]+$/g, '');
     if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
     const assignment = readAssignment(line);
     if ('variable' in assignment) variables.push(assignment.variable);
@@ -42,8 +42,9 @@ const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', '"': '"', 
 function unquote(written: string): string | null {
   const quote = written[0];
   if (quote !== '"' && quote !== "'") return written;
-  if (written.length < 2 || !written.endsWith(quote)) return null;
-  const inner = written.slice(1, -1);
+  const closed = quote === "'" ? /^'([^']*)'$/ : /^"((?:\\.|[^"\\])*)"$/s;
+  const inner = closed.exec(written)?.[1];
+  if (inner === undefined) return null;
   return quote === "'"
     ? inner
     : inner.replace(/\\([nt"\\$])/g, (_, character: string) => escapes[character]!);

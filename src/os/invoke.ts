@@ -1,5 +1,5 @@
 // Starting programs: posix_spawn for a child, execve for this very process. The only place where programs begin.
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import {
   POSIX_SPAWN_CLOEXEC_DEFAULT,
   POSIX_SPAWN_SETSIGDEF,
@@ -83,6 +83,15 @@ export function exec(invocation: Invocation, before: () => void = () => undefine
   throw new SpawnError(invocation.argv, 'EIO');
 }
 
+function isAbsent(file: Buffer): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    // EACCES, ELOOP and the like: exec is to say it.
+    return false;
+  }
+}
+
 /** Tries one candidate after the other as execvp does; a text file without #! is given to the shell. */
 function invokeFirst(
   { candidates, argv, env }: Invocation,
@@ -92,10 +101,11 @@ function invokeFirst(
   const vector = new StringVector(words);
   const environment = new StringVector(env.map(encodeBytes));
   let failure: string | null = null;
-  for (const candidate of candidates) {
+  for (const [index, candidate] of candidates.entries()) {
     const file = encodeBytes(candidate);
-    // An attempt costs a vfork; most directories of PATH can be ruled out for less.
-    if (candidates.length > 1 && !existsSync(file)) continue;
+    // An attempt costs a vfork; most directories of PATH can be ruled out for less. The last one is always tried,
+    // because what it says is what execvp would say.
+    if (index < candidates.length - 1 && isAbsent(file)) continue;
     try {
       attempt(file, vector, environment);
       return;

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { UsageError } from '../errors.js';
 import { currentEnvironment, parentSoftOpenFiles, workingDirectory } from '../os/caller.js';
+import { becomeSubreaper } from '../os/children.js';
 import { makePipe } from '../os/descriptors.js';
 import { exitCodeOf, reap } from '../os/invoke.js';
 import { makeMessage, makeUnnamedFile, readMessage, readUnnamedFile } from '../os/message.js';
@@ -17,7 +18,8 @@ import { splitNulEnded } from '../spec/byte-text.js';
 import type { ServiceSpec } from '../spec/service-spec.js';
 import { type DaemonHandle, keepHangupIgnored, LockedPidfile, makeHandle } from './daemon-handle.js';
 import { buildSpec, callersPath, type RunOptions } from './run-options.js';
-import { type StartedDaemon, type StartRequest, startDaemon } from './start-daemon.js';
+import { startDaemon } from './start-daemon.js';
+import type { StartedDaemon, StartRequest } from './start-request.js';
 
 /** Options of daemonize(). Relative paths are resolved against the working directory of the call. */
 export interface DaemonizeOptions
@@ -160,6 +162,8 @@ function launch(options: DaemonizeOptions): never {
     [ORDER_DESCRIPTOR, message],
     [VERDICT_DESCRIPTOR, pipe.write],
   ]);
+  // Where only a copy of this launcher may leave the session, the daemon is the copy's child, and ours when that exits.
+  becomeSubreaper();
   const started = startDaemon(request, extra);
   closeSync(pipe.write);
   return awaitVerdict(started, pipe.read, words, options.readyTimeoutMs ?? DEFAULT_READY_TIMEOUT_MS);

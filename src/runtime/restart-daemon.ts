@@ -5,7 +5,7 @@ import { exitCodeOf, reap, spawn } from '../os/invoke.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import { type DaemonTarget, requireDaemon } from './find-daemon.js';
-import type { StartRequest } from './start-daemon.js';
+import type { StartRequest } from './start-request.js';
 import { type StopOptions, stopDaemon } from './stop-daemon.js';
 
 /** What was recorded, stopped if it ran, and how to start it again. */

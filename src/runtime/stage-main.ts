@@ -9,7 +9,8 @@ import { setLimit, setSoftOpenFiles } from '../os/limits.js';
 import { readMessage } from '../os/message.js';
 import { setDisposition } from '../os/signals.js';
 import { ORDER_DESCRIPTOR, type SentOrder, type StageVerdict, VERDICT_DESCRIPTOR } from './stage.js';
-import { type StartedDaemon, startDaemon } from './start-daemon.js';
+import { startDaemon } from './start-daemon.js';
+import type { StartedDaemon } from './start-request.js';
 
 main();
 

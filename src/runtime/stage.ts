@@ -9,7 +9,7 @@ import { type DescriptorMap, type Invocation, reap, spawn } from '../os/invoke.j
 import { makeMessage, readToEnd } from '../os/message.js';
 import { packageFile } from '../os/package-file.js';
 import type { Limit, UserName } from '../spec/service-spec.js';
-import type { StartedDaemon, StartRequest } from './start-daemon.js';
+import type { StartedDaemon, StartRequest } from './start-request.js';
 
 export const ORDER_DESCRIPTOR = 3;
 export const VERDICT_DESCRIPTOR = 4;

@@ -30,23 +30,7 @@ import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceSpec, Sink } from '../spec/service-spec.js';
 import { claimPlace } from './claim-place.js';
 import { spawnWithLimits, startInCopy } from './stage.js';
-
-/** All that a start needs; plain data, so that it can be handed to a copy of the launcher. */
-export interface StartRequest {
-  readonly spec: ServiceSpec;
-  /** Whether the user chose spec.name; else it is a proposal. */
-  readonly named: boolean;
-  /** The directory that a relative command without --cwd means; null where it has been removed. */
-  readonly callerCwd: string | null;
-  readonly callerOpenFiles: number | null;
-  readonly stateDirectory: string;
-  readonly launchedBy: DaemonRecord['launchedBy'];
-}
-
-export interface StartedDaemon {
-  readonly pid: number;
-  readonly record: DaemonRecord;
-}
+import type { StartedDaemon, StartRequest } from './start-request.js';
 
 /** What the program gets beside 0, 1, 2 and the descriptors it is to keep: descriptor there -> descriptor here. */
 export type ExtraDescriptors = DescriptorMap;
