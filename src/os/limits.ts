@@ -3,7 +3,7 @@ import { LibcError } from '../../native-bindings/errno.js';
 import { callLibc } from '../../native-bindings/libc.js';
 import { rlimit } from '../../native-bindings/structs.js';
 import { SystemError } from '../errors.js';
-import type { Limit } from '../spec/service-spec.js';
+import type { Limit, LimitValue } from '../spec/service-spec.js';
 
 export function isResource(name: string): boolean {
   return Object.hasOwn(resourceLimits, name);
@@ -36,4 +36,5 @@ export function setSoftOpenFiles(soft: number): () => void {
   return () => callLibc('setrlimit', resourceLimits.nofile!, before);
 }
 
-const toKernel = (value: number): bigint => (Number.isFinite(value) ? BigInt(value) : RLIM_INFINITY);
+const toKernel = (value: LimitValue): bigint =>
+  value === 'unlimited' || value === Number.POSITIVE_INFINITY ? RLIM_INFINITY : BigInt(value);

@@ -10,7 +10,7 @@ import { isOpen } from '../os/descriptors.js';
 import { isResource, resourceNames } from '../os/limits.js';
 import { canonicalPidfile } from '../os/pidfile.js';
 import { parseSignal } from '../os/signals.js';
-import type { Limit, ServiceSpec, Sink, UserName } from '../spec/service-spec.js';
+import type { Limit, LimitValue, ServiceSpec, Sink, UserName } from '../spec/service-spec.js';
 
 /** Options of `run`. Relative paths are the caller's, whatever `cwd` says. */
 export interface RunOptions {
@@ -217,14 +217,7 @@ function parseLimit(resource: string, given: number | string): Limit {
       '--limit',
     );
   const [soft, hard = soft, ...rest] = String(given).split(':').map(parseLimitValue);
-  if (
-    soft === undefined ||
-    hard === undefined ||
-    Number.isNaN(soft) ||
-    Number.isNaN(hard) ||
-    rest.length > 0 ||
-    soft > hard
-  )
+  if (soft == null || hard == null || rest.length > 0 || asNumber(soft) > asNumber(hard))
     throw new UsageError(
       `cannot use --limit '${resource}=${given}': expected N, SOFT:HARD or unlimited`,
       '--limit',
@@ -232,10 +225,12 @@ function parseLimit(resource: string, given: number | string): Limit {
   return { resource, soft, hard };
 }
 
-function parseLimitValue(text: string): number {
-  if (text === 'unlimited' || text === 'infinity' || text === 'Infinity') return Number.POSITIVE_INFINITY;
-  return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+function parseLimitValue(text: string): LimitValue | null {
+  if (text === 'unlimited' || text === 'infinity' || text === 'Infinity') return 'unlimited';
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
+
+const asNumber = (value: LimitValue): number => (value === 'unlimited' ? Number.POSITIVE_INFINITY : value);
 
 function parseHangup(given: string | undefined): 'ignore' | 'default' {
   if (given === undefined || given === 'ignore') return 'ignore';

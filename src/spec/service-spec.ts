@@ -37,11 +37,14 @@ export interface UserName {
   readonly group: string | null;
 }
 
-/** A resource limit as setrlimit(2) takes it; Infinity is RLIM_INFINITY. null leaves that half as it is. */
+/** A resource limit as setrlimit(2) takes it. */
 export interface Limit {
   readonly resource: string;
-  readonly soft: number;
-  readonly hard: number;
+  readonly soft: LimitValue;
+  readonly hard: LimitValue;
 }
+
+/** RLIM_INFINITY is a word here: JSON has no Infinity, and specs travel as JSON. */
+export type LimitValue = number | 'unlimited';
 
 export type SignalName = NodeJS.Signals;
