@@ -25,7 +25,7 @@ for fd in 0 1 2; do { [ -h $p/fd/$fd ] || [ -e /dev/fd/$fd ]; } && open=$open$fd
 export TSDAEMON_CALLER="$note open=$open"
 case $1 in
   # The launcher must not lead a process group (setsid is refused to a leader), so the shell stays in front.
-  run | restart) node "$0" "$@"; exit $? ;;
+  run | restart) node -- "$0" "$@"; exit $? ;;
   # nohup becomes the command. Shells lose variables whose names they do not like; a fork of this shell still shows in
   # /proc what it was given, and ends when its pipe closes.
   nohup)
@@ -42,6 +42,6 @@ END
       TSDAEMON_CALLER="$TSDAEMON_CALLER snapshot=$!:$write" ;;
     esac ;;
 esac
-exec node "$0" "$@"
+exec node -- "$0" "$@"
 */
 require('../dist/boot.cjs');

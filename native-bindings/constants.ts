@@ -25,9 +25,6 @@ export const POSIX_SPAWN_CLOEXEC_DEFAULT = 0x4000;
 /** poll(2) */
 export const POLLIN = 1;
 
-/** memfd_create(2) is Linux only. */
-export const MFD_NONE = 0;
-
 /** proc_pidinfo(3) of macOS. */
 export const PROC_PIDTBSDINFO = 3;
 

@@ -17,11 +17,10 @@ export interface FfiBinding {
   }): unknown;
 }
 
-/** npm installs only the packages that fit this machine, so trying them in turn also tells glibc from musl. */
+/** 64-bit alone, as our structure layouts are. npm installs only the packages that fit this machine, so trying them in turn also tells glibc from musl. */
 const packagesByPlatform: Readonly<Record<string, readonly string[]>> = {
   'linux-x64': ['@yuuang/ffi-rs-linux-x64-gnu', '@yuuang/ffi-rs-linux-x64-musl'],
   'linux-arm64': ['@yuuang/ffi-rs-linux-arm64-gnu', '@yuuang/ffi-rs-linux-arm64-musl'],
-  'linux-arm': ['@yuuang/ffi-rs-linux-arm-gnueabihf'],
   'darwin-x64': ['@yuuang/ffi-rs-darwin-x64'],
   'darwin-arm64': ['@yuuang/ffi-rs-darwin-arm64'],
 };
@@ -29,6 +28,7 @@ const packagesByPlatform: Readonly<Record<string, readonly string[]>> = {
 /** The native half of ffi-rs is not installed, or does not load on this machine. */
 export class BindingMissingError extends Error {
   override readonly name = 'BindingMissingError';
+  readonly code = 'TSD_BINDING_MISSING';
   readonly packages: readonly string[];
   constructor(packages: readonly string[], cause: unknown) {
     const wanted = packages.join(' or ') || 'ffi-rs (no build for this platform)';

@@ -4,16 +4,18 @@
 import {
   closeSync,
   fstatSync,
-  mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Script } from 'node:vm';
+import { makeFolders } from '../os/folders.js';
 
 interface CommandModule {
   readonly main: () => Promise<number>;
@@ -72,11 +74,19 @@ function readCache(path: string): Buffer | null {
 
 function writeCache(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolders(dirname(path));
     const temporary = `${path}.${process.pid}`;
     writeFileSync(temporary, script.createCachedData(), { mode: 0o600, flag: 'wx' });
     renameSync(temporary, path);
+    removeOutdated(path);
   } catch {
     // A full disk, a read-only home: the next start is 5 ms slower, and that is all.
   }
+}
+
+/** Caches of the same verb for another Node or another build of ours. */
+function removeOutdated(path: string): void {
+  const verb = `${process.argv[2]}-`;
+  for (const name of readdirSync(dirname(path)))
+    if (name.startsWith(verb) && name !== basename(path)) unlinkSync(join(dirname(path), name));
 }

@@ -1,10 +1,9 @@
 // What every command is given, and how it answers.
 import { UsageError } from '../errors.js';
 import type { Caller } from '../os/caller.js';
-import { parseSignal } from '../os/signals.js';
 import { StateDirectory } from '../os/state-directory.js';
 import type { DaemonTarget } from '../runtime/find-daemon.js';
-import { callersPath } from '../runtime/run-options.js';
+import { callersPath, checkName, requireSignal } from '../runtime/run-options.js';
 import type { SignalName } from '../spec/service-spec.js';
 import type { ParsedCommand } from './parse-plain.js';
 
@@ -21,23 +20,20 @@ export function text(parsed: ParsedCommand, flag: string): string | undefined {
 
 /** The daemons that names or --pidfile mean; at least one. */
 export function targets({ flags, operands, command }: ParsedCommand, caller: Caller): DaemonTarget[] {
-  const named = operands.map((name) => ({ name }));
+  const named = operands.map((name) => {
+    checkName(name);
+    return { name };
+  });
   const pidfile = flags.pidfile as string | undefined;
   const all =
     pidfile === undefined ? named : [...named, { pidfile: callersPath(pidfile, '--pidfile', caller.cwd) }];
-  if (all.length === 0) throw new UsageError(`cannot ${command}: give a NAME or --pidfile FILE`);
+  if (all.length === 0) throw new UsageError(`${command}: give a NAME or --pidfile FILE`);
   return all;
 }
 
 export function signalFlag(parsed: ParsedCommand): SignalName | undefined {
   const given = text(parsed, 'signal');
   return given === undefined ? undefined : requireSignal(given, '--signal');
-}
-
-export function requireSignal(given: string, option: string): SignalName {
-  const signal = parseSignal(given);
-  if (signal === null) throw new UsageError(`cannot send signal '${given}': no such signal`, option);
-  return signal;
 }
 
 /** Seconds on the command line, milliseconds inside. */

@@ -3,7 +3,7 @@ import { type Caller, readCaller } from '../os/caller.js';
 import { exitNow } from '../os/invoke.js';
 import type { CommandName } from './commands.js';
 import type { Handler } from './context.js';
-import { write } from './output.js';
+import { printJson, write } from './output.js';
 import { type ParsedCommand, parsePlain } from './parse-plain.js';
 import { reportError } from './report-error.js';
 
@@ -35,7 +35,10 @@ export async function main(): Promise<number> {
     const handler = await handlers[parsed.command as keyof typeof handlers]();
     return await handler(parsed, caller);
   } catch (error) {
-    return reportError(error, parsed === 'shown' ? null : (parsed ?? asTyped(caller.args)));
+    const { command, flags } = parsed === null || parsed === 'shown' ? asTyped(caller.args) : parsed;
+    const { exitCode, json } = reportError(error, command);
+    if (flags.json === true) printJson(json);
+    return exitCode;
   }
 }
 

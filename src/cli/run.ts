@@ -16,13 +16,19 @@ export const runCommand: Handler = (parsed, caller) => {
 };
 
 /** The pid alone on stdout, for `pid=$(tsdaemon run ...)`; a line for humans only where one is watching. */
-export function announce({ pid, record }: StartedDaemon, { flags }: ParsedCommand): number {
-  const { name, detach } = record.spec;
-  if (flags.json === true) printJson({ name, pid, pidfile: detach.pidfile, outputs: record.outputs });
+export function announce(started: StartedDaemon, { flags }: ParsedCommand): number {
+  const { pid, record } = started;
+  const { name } = record.spec;
+  if (flags.json === true) printJson(asJson(started));
   else print(String(pid));
   if (flags.quiet !== true && isTerminal(2))
     write(2, `tsdaemon: started '${name}' as process ${pid}, output to ${record.outputs.join(' and ')}\n`);
   return 0;
+}
+
+export function asJson({ pid, record }: StartedDaemon): object {
+  const { name, detach } = record.spec;
+  return { name, pid, pidfile: detach.pidfile, outputs: record.outputs };
 }
 
 function requestFrom(parsed: ParsedCommand, caller: Caller): StartRequest {

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js';
+import { requireSignal } from '../runtime/run-options.js';
 import { signalDaemon } from '../runtime/signal-daemon.js';
-import { type Handler, requireSignal, targets, userState } from './context.js';
+import { type Handler, targets, userState } from './context.js';
 import { printJson } from './output.js';
 
 export const signalCommand: Handler = (parsed, caller) => {

@@ -1,11 +1,12 @@
 import { prepareRestart, requestFromRecord, restartDaemonized } from '../runtime/restart-daemon.js';
 import { startDaemon } from '../runtime/start-daemon.js';
+import { statusOf } from '../runtime/status.js';
 import { type StopOptions, type StopResult, stopDaemon } from '../runtime/stop-daemon.js';
 import { type Handler, secondsFlag, signalFlag, targets, userState } from './context.js';
 import { print, printJson } from './output.js';
 import type { ParsedCommand } from './parse-plain.js';
-import { reportError } from './report-error.js';
-import { announce } from './run.js';
+import { type ReportedError, reportError } from './report-error.js';
+import { announce, asJson } from './run.js';
 
 /** All of them side by side; one that fails does not keep the others from being stopped. */
 export const stopCommand: Handler = async (parsed, caller) => {
@@ -13,17 +14,19 @@ export const stopCommand: Handler = async (parsed, caller) => {
   const state = userState();
   const options = stopOptions(parsed);
   const outcomes = await Promise.allSettled(all.map((target) => stopDaemon(target, options, state)));
-  const results: StopResult[] = [];
+  const results: (StopResult | ReportedError)[] = [];
   let exitCode = 0;
   for (const [index, outcome] of outcomes.entries()) {
-    if (outcome.status === 'rejected') exitCode = Math.max(exitCode, reportError(outcome.reason, parsed));
-    else {
+    if (outcome.status === 'fulfilled') {
       results.push(outcome.value);
       if (parsed.flags.json !== true) print(describe(outcome.value, all[index]!));
+    } else {
+      const reported = reportError(outcome.reason, parsed.command);
+      results.push(reported.json);
+      exitCode = Math.max(exitCode, reported.exitCode);
     }
   }
-  if (parsed.flags.json === true && (exitCode === 0 || all.length > 1))
-    printJson(all.length === 1 ? results[0] : results);
+  if (parsed.flags.json === true) printJson(all.length === 1 ? results[0] : results);
   return exitCode;
 };
 
@@ -35,13 +38,22 @@ function describe({ name, pid, by }: StopResult, target: { name: string } | { pi
 
 export const restartCommand: Handler = async (parsed, caller) => {
   const state = userState();
-  for (const target of targets(parsed, caller)) {
+  const all = targets(parsed, caller);
+  const started: unknown[] = [];
+  for (const target of all) {
     const record = await prepareRestart(target, stopOptions(parsed), state);
-    if (record.launchedBy === 'daemonize') {
-      const exitCode = restartDaemonized(record);
-      if (exitCode !== 0) return exitCode;
-    } else announce(startDaemon(requestFromRecord(record, state)), parsed);
+    if (record.launchedBy === 'run') {
+      const daemon = startDaemon(requestFromRecord(record, state));
+      started.push(asJson(daemon));
+      if (parsed.flags.json !== true) announce(daemon, parsed);
+      continue;
+    }
+    // The app is its own launcher, and says itself what goes wrong.
+    const exitCode = restartDaemonized(record);
+    if (exitCode !== 0) return exitCode;
+    started.push(statusOf(target, state));
   }
+  if (parsed.flags.json === true) printJson(all.length === 1 ? started[0] : started);
   return 0;
 };
 

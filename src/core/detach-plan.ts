@@ -137,8 +137,7 @@ function describe(step: DetachStep): { readonly call: string; readonly reason: s
     case 'spawn':
       return {
         call: `posix_spawn(${step.argv.join(' ')})${step.limits.map(limitText).join('')}`,
-        reason:
-          'stdin is /dev/null; the signal mask is empty; every signal but SIGHUP has its default action',
+        reason: 'stdin is /dev/null; the signal mask is empty; no signal but SIGHUP may stay ignored',
       };
     case 'write-pidfile':
       return { call: `rename(${step.path})`, reason: 'a reader sees the whole pidfile or none' };

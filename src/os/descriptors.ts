@@ -70,6 +70,8 @@ export function keepOnExec(descriptor: number): void {
 
 /** A copy that an exec closes. */
 export function copyCloseOnExec(descriptor: number): number {
+  // There is no dup3 on macOS, and opening /dev/fd/N there is a dup.
+  if (process.platform === 'darwin') return openSync(`/dev/fd/${descriptor}`, 'w');
   const spare = openSync('/dev/null', 'r');
   callLibc('dup3', descriptor, spare, O_CLOEXEC);
   return spare;

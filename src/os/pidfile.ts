@@ -121,7 +121,7 @@ export function isLockedByOther(path: string): boolean {
   }
 }
 
-/** Replaces the file in one step; 0644 at most, less where the umask says so. */
+/** Replaces the file in one step; 0644, which nobody's umask makes more of. */
 export function writePidfile(path: string, pid: number): void {
   const attempt = `cannot write pidfile ${path}`;
   const temporary = encodeBytes(join(dirname(path), `.${basename(path)}.${process.pid}.tmp`));

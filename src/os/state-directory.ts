@@ -5,7 +5,6 @@ import {
   accessSync,
   constants,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -19,6 +18,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, errnoNameOf, systemError, UsageError } from '../errors.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
+import { makeFolders } from './folders.js';
 
 export class StateDirectory {
   readonly path: string;
@@ -50,8 +50,8 @@ export class StateDirectory {
   /** Makes the directory, 0700, or checks that nobody else can write to the one that is there. */
   create(): void {
     try {
-      mkdirSync(join(this.path, 'daemons'), { recursive: true, mode: 0o700 });
-      mkdirSync(join(this.path, 'by-pidfile'), { recursive: true, mode: 0o700 });
+      makeFolders(join(this.path, 'daemons'));
+      makeFolders(join(this.path, 'by-pidfile'));
     } catch (error) {
       throw systemError(`cannot make state directory ${this.path}`, error, this.path);
     }
@@ -100,7 +100,7 @@ export class StateDirectory {
     const folder = this.folderOf(record.spec.name);
     const file = join(folder, 'record.json');
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      makeFolders(folder);
       const temporary = `${file}.${process.pid}.tmp`;
       writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
       renameSync(temporary, file);

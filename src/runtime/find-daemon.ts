@@ -1,5 +1,5 @@
 // From what a user types, a name or a pidfile, to a daemon and its situation.
-import { NotFoundError } from '../errors.js';
+import { ConfigError, NotFoundError } from '../errors.js';
 import { canonicalPidfile } from '../os/pidfile.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
@@ -10,6 +10,7 @@ import { type Situation, situationOfPidfile } from './situation.js';
 export type DaemonTarget = { readonly name: string } | { readonly pidfile: string };
 
 export interface FoundDaemon extends Situation {
+  readonly name: string | null;
   /** 'web', or the pidfile: for messages. */
   readonly what: string;
   readonly pidfile: string | null;
@@ -18,9 +19,12 @@ export interface FoundDaemon extends Situation {
 /** null: no record and no pidfile. */
 export function findDaemon(target: DaemonTarget, state: StateDirectory): FoundDaemon | null {
   if ('name' in target) {
-    const record = state.read(target.name);
+    const { name } = target;
+    const record = readRecord(name, state);
     if (record === null) return null;
-    return { what: `'${target.name}'`, pidfile: record.spec.detach.pidfile, ...settleRecord(record, state) };
+    const what = `'${name}'`;
+    if ('damage' in record) return { what, name, pidfile: null, ...record.damage };
+    return { what, name, pidfile: record.spec.detach.pidfile, ...settleRecord(record, state) };
   }
   const pidfile = canonicalPidfile(target.pidfile);
   const name = state.nameByPidfile(pidfile);
@@ -31,7 +35,22 @@ export function findDaemon(target: DaemonTarget, state: StateDirectory): FoundDa
     found !== null && found.judgement.is !== 'gone' ? found : (situationOfPidfile(pidfile) ?? found);
   if (situation === null) return null;
   const isRecorded = found !== null && situation.process?.pid === found.process?.pid;
-  return { what: `pidfile ${target.pidfile}`, pidfile, ...(isRecorded ? found : situation) };
+  const known = isRecorded ? found : situation;
+  return { what: `pidfile ${target.pidfile}`, name: known.record?.spec.name ?? null, pidfile, ...known };
+}
+
+/** A record that cannot be read says that there is, or was, a daemon, and no more. */
+function readRecord(
+  name: string,
+  state: StateDirectory,
+): DaemonRecord | { readonly damage: Situation } | null {
+  try {
+    return state.read(name);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const judgement = { is: 'unknowable', reason: error.message } as const;
+    return { damage: { judgement, process: null, record: null } };
+  }
 }
 
 export function requireDaemon(target: DaemonTarget, state: StateDirectory): FoundDaemon {

@@ -1,4 +1,4 @@
-import { AlreadyRunningError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { lockDirectory } from '../os/lock.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import { requireDaemon } from './find-daemon.js';
@@ -9,7 +9,8 @@ import { requireDaemon } from './find-daemon.js';
  */
 export function forgetDaemon(name: string, state: StateDirectory): void {
   const { judgement, process } = requireDaemon({ name }, state);
-  if (judgement.is === 'alive') throw new AlreadyRunningError(`to forget '${name}'`, process!.pid, null);
+  if (judgement.is === 'alive')
+    throw new UsageError(`cannot forget '${name}': it runs as process ${process!.pid}`);
   using _lock = lockDirectory(state.path);
   state.remove(name);
 }

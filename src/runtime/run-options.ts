@@ -10,7 +10,7 @@ import { isOpen } from '../os/descriptors.js';
 import { isResource, resourceNames } from '../os/limits.js';
 import { canonicalPidfile } from '../os/pidfile.js';
 import { parseSignal } from '../os/signals.js';
-import type { Limit, LimitValue, ServiceSpec, Sink, UserName } from '../spec/service-spec.js';
+import type { Limit, LimitValue, ServiceSpec, SignalName, Sink, UserName } from '../spec/service-spec.js';
 
 /** Options of `run`. Relative paths are the caller's, whatever `cwd` says. */
 export interface RunOptions {
@@ -74,7 +74,10 @@ export function buildSpec(
     user,
     stdio: buildStdio(options, path, caller),
     detach: { pidfile, hangup: parseHangup(options.hup), keepFds: parseKeepFds(options, caller) },
-    stop: { signal: parseStopSignal(options.stopSignal), graceMs: options.stopTimeoutMs ?? 10_000 },
+    stop: {
+      signal: requireSignal(options.stopSignal ?? 'SIGTERM', '--stop-signal'),
+      graceMs: checkMilliseconds('stopTimeoutMs', options.stopTimeoutMs ?? 10_000),
+    },
   };
 }
 
@@ -250,8 +253,14 @@ function parseKeepFds({ keepFds = [] }: RunOptions, caller: Pick<Caller, 'inheri
   });
 }
 
-function parseStopSignal(given: string | undefined): NodeJS.Signals {
-  const signal = given === undefined ? 'SIGTERM' : parseSignal(given);
-  if (signal === null) throw new UsageError(`cannot use --signal '${given}': no such signal`, '--signal');
+/** TERM, SIGTERM or 15. */
+export function requireSignal(given: string, option: string): SignalName {
+  const signal = parseSignal(given);
+  if (signal === null) throw new UsageError(`cannot use ${option} '${given}': no such signal`, option);
   return signal;
+}
+
+export function checkMilliseconds(option: string, given: number): number {
+  if (typeof given === 'number' && given >= 0 && given <= 1e9) return given;
+  throw new UsageError(`cannot use ${option} '${given}': expected milliseconds`, option);
 }

@@ -7,7 +7,7 @@ import { reap } from '../os/invoke.js';
 import { readToEnd } from '../os/message.js';
 import { StateDirectory } from '../os/state-directory.js';
 import type { DaemonTarget } from './find-daemon.js';
-import { buildSpec, callersPath, type RunOptions } from './run-options.js';
+import { buildSpec, callersPath, checkMilliseconds, type RunOptions, requireSignal } from './run-options.js';
 import { readVerdict, startStage } from './stage.js';
 import { type DaemonStatus, statusOf, statusOfAll } from './status.js';
 import { type StopOptions, type StopResult, stopDaemon } from './stop-daemon.js';
@@ -55,11 +55,11 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
  * was gone already is success. The process is told from a stranger by start time and boot id, and signalled through
  * a pidfd. Rejects with NotFoundError, IdentityError (nobody was signalled) or StopTimeoutError.
  */
-export function stop(
+export async function stop(
   daemon: string | { readonly pidfile: string },
   options: StopOptions = {},
 ): Promise<StopResult> {
-  return stopDaemon(toTarget(daemon), options, StateDirectory.ofUser(process.env));
+  return stopDaemon(toTarget(daemon), checkStopOptions(options), StateDirectory.ofUser(process.env));
 }
 
 /** What a daemon does now; `code` is the exit status that LSB wants of a status action. */
@@ -70,6 +70,13 @@ export async function status(daemon: string | { readonly pidfile: string }): Pro
 /** Every daemon that this user started, by name. */
 export async function list(): Promise<DaemonStatus[]> {
   return statusOfAll(StateDirectory.ofUser(process.env));
+}
+
+/** Callers without types may pass `TERM`, or a time that is none. */
+function checkStopOptions(options: StopOptions): StopOptions {
+  const { signal, timeoutMs } = options;
+  if (timeoutMs !== undefined) checkMilliseconds('timeoutMs', timeoutMs);
+  return signal === undefined ? options : { ...options, signal: requireSignal(signal, 'signal') };
 }
 
 function toTarget(daemon: string | { readonly pidfile: string }): DaemonTarget {

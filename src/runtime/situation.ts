@@ -3,7 +3,6 @@ import { type Judgement, judgeForeignPidfile, judgePlace, judgeProcess } from '.
 import { identityOf, viewpoint } from '../os/identity.js';
 import { isLockedByOther, readPidfile } from '../os/pidfile.js';
 import { allProcesses, isZombie, sightProcess, startedAt } from '../os/processes.js';
-import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonRecord, ProcessIdentity } from '../spec/daemon-record.js';
 
 export interface Situation {
@@ -86,14 +85,4 @@ export function situationOfPidfile(path: string): Situation | null {
   if (judgement.is !== 'alive' && seen.kind !== 'absent' && content.trusted && isLockedByOther(path))
     judgement = { is: 'alive', reason: `process ${content.pid} exists and the pidfile is locked` };
   return { judgement, process: identityOf(content.pid), record: null };
-}
-
-/** Records by name or by pidfile; null where none fits. */
-export function findRecord(
-  state: StateDirectory,
-  target: { name: string } | { pidfile: string },
-): DaemonRecord | null {
-  if ('name' in target) return state.read(target.name);
-  const name = state.nameByPidfile(target.pidfile);
-  return name === null ? null : state.read(name);
 }

@@ -2,7 +2,17 @@
 // other side. An order arrives as descriptor 3, the verdict leaves through descriptor 4; neither is inherited any
 // further, because Node marks them close-on-exec when it starts.
 import { closeSync } from 'node:fs';
-import { TsdaemonError } from '../errors.js';
+import {
+  AlreadyRunningError,
+  BugError,
+  ConfigError,
+  DetachError,
+  IdentityError,
+  SpawnError,
+  SystemError,
+  type TsdaemonError,
+  UsageError,
+} from '../errors.js';
 import { currentEnvironment } from '../os/caller.js';
 import { makePipe } from '../os/descriptors.js';
 import { type DescriptorMap, type Invocation, reap, spawn } from '../os/invoke.js';
@@ -38,17 +48,22 @@ export type StageVerdict =
 
 type RemoteFacts = { readonly code: `TSD_${string}`; readonly exitCode?: number };
 
-/** An error of the other process, with the code, message and facts it had there. */
-export class RemoteError extends TsdaemonError {
-  readonly code: `TSD_${string}`;
-  readonly exitCode: number | undefined;
-  constructor(message: string, facts: RemoteFacts) {
-    super(message);
-    this.code = facts.code;
-    this.exitCode = facts.exitCode;
-    Object.assign(this, facts);
-  }
+/** An error of the other process as it was there: class, code, message and facts. */
+function revive(message: string, facts: RemoteFacts): Error {
+  const error = Object.assign(new Error(message), facts);
+  // The facts are complete, so the constructor, which would make the message anew, has nothing to do.
+  return Object.setPrototypeOf(error, (errorClasses[facts.code] ?? BugError).prototype) as Error;
 }
+
+const errorClasses: Readonly<Record<string, { readonly prototype: TsdaemonError }>> = {
+  TSD_USAGE: UsageError,
+  TSD_CONFIG: ConfigError,
+  TSD_ALREADY_RUNNING: AlreadyRunningError,
+  TSD_IDENTITY: IdentityError,
+  TSD_SYSTEM: SystemError,
+  TSD_DETACH: DetachError,
+  TSD_SPAWN: SpawnError,
+};
 
 interface Stage {
   readonly pid: number;
@@ -95,9 +110,10 @@ export function startInCopy(request: StartRequest, extra: DescriptorMap): Starte
   closeSync(stage.verdict);
   const end = reap(stage.pid, true);
   if (text === '')
-    throw new RemoteError(`cannot detach: the launcher's copy ended${endText(end)} without a verdict`, {
-      code: 'TSD_DETACH',
-    });
+    throw new DetachError(
+      'copy-launcher',
+      `cannot detach: the launcher's copy ended${endText(end)} without a verdict`,
+    );
   return readVerdict(text);
 }
 
@@ -111,7 +127,7 @@ export function readVerdict(text: string): StartedDaemon {
   const verdict = JSON.parse(text) as StageVerdict;
   if ('started' in verdict) return verdict.started;
   const { message, fields } = verdict.failed;
-  throw new RemoteError(message, fields);
+  throw revive(message, fields);
 }
 
 /** Limits that would break the launcher are set by a small stage that then becomes the program. */
@@ -127,5 +143,5 @@ export function spawnWithLimits(
   if (text === '') return stage.pid;
   reap(stage.pid, true);
   const { failed } = JSON.parse(text) as Extract<StageVerdict, { failed: unknown }>;
-  throw new RemoteError(failed.message, failed.fields);
+  throw revive(failed.message, failed.fields);
 }

@@ -50,9 +50,9 @@ export function statusOfAll(state: StateDirectory): DaemonStatus[] {
 
 const nothingRuns = { pid: null, uptimeMs: null, cpuMs: null, memoryBytes: null } as const;
 
-function describe({ judgement, process, record, pidfile }: FoundDaemon): DaemonStatus {
+function describe({ name, judgement, process, record, pidfile }: FoundDaemon): DaemonStatus {
   const common = {
-    name: record?.spec.name ?? null,
+    name,
     reason: judgement.reason,
     pidfile,
     command: record?.spec.command.argv ?? null,
