@@ -37,6 +37,18 @@ export class BindingMissingError extends Error {
   }
 }
 
+/**
+ * Never unloaded: where only a worker thread has loaded it, its code would go with the thread while the library's own
+ * thread-local destructors still wait to be run, and the process dies of SIGSEGV.
+ */
+function load(file: string): FfiBinding {
+  const RTLD_LAZY = 1;
+  const RTLD_NODELETE = process.platform === 'darwin' ? 0x80 : 0x1000;
+  const loaded = { exports: {} as FfiBinding };
+  process.dlopen(loaded, file, RTLD_LAZY | RTLD_NODELETE);
+  return loaded.exports;
+}
+
 export function loadBinding(): FfiBinding {
   const candidates = packagesByPlatform[`${process.platform}-${process.arch}`] ?? [];
   let failure: unknown = new Error(`no build for ${process.platform} ${process.arch}`);
@@ -45,7 +57,7 @@ export function loadBinding(): FfiBinding {
   for (const from of [() => requireOurs, () => createRequire(requireOurs.resolve('ffi-rs'))]) {
     for (const candidate of candidates) {
       try {
-        return from()(candidate) as FfiBinding;
+        return load(from().resolve(candidate));
       } catch (error) {
         failure = error;
       }

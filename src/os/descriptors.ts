@@ -88,3 +88,8 @@ export function makePipe(): Pipe {
   callLibc('pipe', ends);
   return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
 }
+
+/** For descriptors that libc made: node:fs warns in a worker thread about one that it did not open. */
+export function closeDescriptor(descriptor: number): void {
+  callLibc('close', descriptor);
+}

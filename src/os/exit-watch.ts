@@ -1,11 +1,14 @@
 // Waiting for descriptors that libuv cannot watch (pidfds above all): one thread of its pool blocks in poll(2) for
 // all of them, and wakes the event loop. No polling, no wake-ups while nothing happens.
-import { closeSync, readSync, writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
 import { POLLIN } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
 import { callLibcInPool } from '../../native-bindings/libc.js';
 import { pollSet } from '../../native-bindings/structs.js';
-import { makePipe, type Pipe } from './descriptors.js';
+import { closeDescriptor, makePipe, type Pipe } from './descriptors.js';
+
+const IN_WORKER_MS = 500;
 
 const waiting = new Map<number, () => void>();
 /** Written to when the set changes, so that the blocked thread takes the new one. null: no thread is blocked. */
@@ -35,25 +38,27 @@ async function watch(): Promise<void> {
   process.on('exit', wakeThread);
   try {
     while (waiting.size > 0) {
-      const descriptors = [pipe.read, ...waiting.keys()];
-      const set = pollSet.write(descriptors, POLLIN);
-      await pollOnce(set, descriptors.length);
+      const watched = [...waiting];
+      const set = pollSet.write([pipe.read, ...watched.map(([descriptor]) => descriptor)], POLLIN);
+      await pollOnce(set, watched.length + 1);
       if (pollSet.isReady(set, 0)) readSync(pipe.read, Buffer.alloc(512));
-      descriptors.forEach((descriptor, index) => {
-        if (index > 0 && pollSet.isReady(set, index)) waiting.get(descriptor)?.();
+      watched.forEach(([descriptor, settle], index) => {
+        // The number may be somebody else's by now: closed meanwhile (which counts as ready) and opened anew.
+        if (waiting.get(descriptor) === settle && pollSet.isReady(set, index + 1)) settle();
       });
     }
   } finally {
     process.off('exit', wakeThread);
     wake = null;
-    closeSync(pipe.read);
-    closeSync(pipe.write);
+    closeDescriptor(pipe.read);
+    closeDescriptor(pipe.write);
   }
 }
 
 async function pollOnce(set: Buffer, count: number): Promise<void> {
   try {
-    await callLibcInPool('poll', set, count, -1);
+    // A worker thread that is terminated runs no exit listener, and its end waits for the pool: so there not for ever.
+    await callLibcInPool('poll', set, count, isMainThread ? -1 : IN_WORKER_MS);
   } catch (error) {
     // EINTR: a signal; the loop asks again.
     if (!(error instanceof LibcError) || error.code !== 'EINTR') throw error;

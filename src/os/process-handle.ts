@@ -1,11 +1,12 @@
 // A process held fast: once opened, signals reach this process or nobody, whatever becomes of its pid.
-import { closeSync } from 'node:fs';
+
 import { linuxSyscalls } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
 import { callLibc, isLibcAvailable } from '../../native-bindings/libc.js';
 import { errnoNameOf, SystemError } from '../errors.js';
 import type { SignalName } from '../spec/service-spec.js';
 import { monotonicMs } from './clock.js';
+import { closeDescriptor } from './descriptors.js';
 import { whenReadable } from './exit-watch.js';
 import { sightProcess } from './processes.js';
 import { signalNumber } from './signals.js';
@@ -75,7 +76,7 @@ export class ProcessHandle {
   }
 
   [Symbol.dispose](): void {
-    if (this.#pidfd !== null) closeSync(this.#pidfd);
+    if (this.#pidfd !== null) closeDescriptor(this.#pidfd);
   }
 
   #isTheSame(): boolean {

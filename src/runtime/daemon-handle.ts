@@ -1,7 +1,7 @@
 // What a daemon that called daemonize() holds in its hands: its pidfile, its word to the launcher, its log files.
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { AlreadyRunningError, errnoNameOf } from '../errors.js';
+import { AlreadyRunningError, errnoNameOf, SystemError } from '../errors.js';
 import { duplicate } from '../os/descriptors.js';
 import { lockDirectory, tryFlock } from '../os/lock.js';
 import { readUnnamedFile } from '../os/message.js';
@@ -39,9 +39,9 @@ export class LockedPidfile {
     this.#path = path;
     // The launcher holds this lock until the pidfile stands; if it was killed, we finish its work.
     using _lock = lockDirectory(dirname(path));
-    checkPidfilePlace(path);
     const content = readPidfile(path);
     if (content.kind !== 'pid' || content.pid !== process.pid) {
+      checkPidfilePlace(path);
       const situation = situationOfPidfile(path);
       if (situation !== null && situation.judgement.is !== 'gone')
         throw new AlreadyRunningError(`with pidfile ${path}`, situation.process?.pid ?? 0, path);
@@ -63,10 +63,20 @@ export function makeHandle(
 ): DaemonHandle {
   let open: number | null = verdict;
   const dispose = (): void => {
-    process.off('exit', dispose);
+    process.off('exit', atExit);
     pidfile?.remove();
   };
-  process.on('exit', dispose);
+  const atExit = (): void => {
+    try {
+      dispose();
+    } catch (error) {
+      // The pidfile of a daemon that took another user is root's; the next start finds it stale.
+      const isRefused =
+        error instanceof SystemError && ['EACCES', 'EPERM', 'EROFS'].includes(error.errnoName);
+      if (!isRefused) throw error;
+    }
+  };
+  process.on('exit', atExit);
   const handle: DaemonHandle = {
     pid: process.pid,
     ready() {

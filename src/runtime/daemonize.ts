@@ -2,10 +2,21 @@
 // word; the second run returns from the call and is the daemon. The two are told apart by an order that the second
 // inherits as descriptor 3, so nothing of us is ever in its environment, and none of its children can inherit it:
 // Node marks inherited descriptors close-on-exec at its start.
-import { closeSync, fstatSync, readFileSync, readlinkSync, readSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
-import { UsageError } from '../errors.js';
+import { systemError, UsageError } from '../errors.js';
 import { currentEnvironment, parentSoftOpenFiles, workingDirectory } from '../os/caller.js';
 import { becomeSubreaper } from '../os/children.js';
 import { makePipe } from '../os/descriptors.js';
@@ -45,6 +56,8 @@ interface DaemonOrder {
   readonly magic: typeof ORDER;
   readonly waitReady: boolean;
   readonly pidfile: string | null;
+  /** Entered by the daemon itself: Node options such as `--import tsx` mean the directory of the call. */
+  readonly cwd: string | null;
   readonly stdio: ServiceSpec['stdio'];
 }
 
@@ -133,12 +146,14 @@ function parentName(): string {
 /** The launcher's side. */
 function launch(options: DaemonizeOptions): never {
   closeInspector();
-  const { pidfile, name, stdout, stderr, cwd, umask, user } = options;
+  const { pidfile, name, stdout, stderr, umask, user } = options;
   const caller = { cwd: workingDirectory(), environment: currentEnvironment(), inherited: null };
   // What belongs to our parent's arrangement with us (fork's channel, cluster) must not reach the daemon.
   const environment = caller.environment.filter((entry) => !/^NODE_(CHANNEL_|UNIQUE_ID)/.test(entry));
   const argv = [process.execPath, ...process.execArgv, ...ownArguments()];
-  const given = { pidfile, name, stdout, stderr, cwd, umask, user };
+  const given = { pidfile, name, stdout, stderr, umask, user };
+  const cwd = options.cwd === undefined ? null : callersPath(options.cwd, 'cwd', caller.cwd);
+  if (cwd !== null) checkDirectory(cwd);
   const spec = buildSpec(argv, given, { ...caller, environment }, process.argv[1]);
   const request: StartRequest = {
     spec,
@@ -152,6 +167,7 @@ function launch(options: DaemonizeOptions): never {
     magic: ORDER,
     waitReady: options.waitReady === true,
     pidfile: spec.detach.pidfile,
+    cwd,
     stdio: spec.stdio,
   };
   const message = makeMessage(ORDER, order);
@@ -169,17 +185,35 @@ function launch(options: DaemonizeOptions): never {
   return awaitVerdict(started, pipe.read, words, options.readyTimeoutMs ?? DEFAULT_READY_TIMEOUT_MS);
 }
 
+function checkDirectory(path: string): void {
+  try {
+    accessSync(path, constants.X_OK);
+    if (!statSync(path).isDirectory())
+      throw Object.assign(new Error(), { code: 'ENOTDIR', syscall: 'chdir' });
+  } catch (error) {
+    throw systemError(`cannot change to directory ${path}`, error, path);
+  }
+}
+
 /** The script and its arguments, byte for byte. */
 function ownArguments(): string[] {
   try {
     const words = splitNulEnded(readFileSync('/proc/self/cmdline'));
     // The kernel's line has the script as it was typed; argv[1] is the file it turned out to be.
-    return [process.argv[1]!, ...words.slice(words.length - (process.argv.length - 2))];
+    const own = words.slice(words.length - (process.argv.length - 2));
+    // process.title overwrites the memory that the kernel's line is read from.
+    const isIntact = own.every((word, index) => toWellFormed(word) === process.argv[index + 2]);
+    return isIntact && own.length === process.argv.length - 2
+      ? [process.argv[1]!, ...own]
+      : process.argv.slice(1);
   } catch {
     // No /proc: Node's view, in which bytes that are not UTF-8 are replaced.
     return process.argv.slice(1);
   }
 }
+
+/** What process.argv makes of bytes that are no UTF-8. */
+const toWellFormed = (text: string): string => text.replaceAll(/[\udc80-\udcff]/g, '\ufffd');
 
 /** The daemon will want the same port under --inspect. */
 function closeInspector(): void {
@@ -216,14 +250,18 @@ function readWord(pipe: number, timeoutMs: number): 'ready' | 'closed' | 'timeou
   return readSync(pipe, Buffer.alloc(1)) === 1 ? 'ready' : 'closed';
 }
 
-function forget({ pid, record }: StartedDaemon): void {
+function forget({ pid, record, created }: StartedDaemon): void {
+  for (const path of created) {
+    if (statSync(path, { throwIfNoEntry: false })?.size === 0) unlinkSync(path);
+  }
   const { pidfile } = record.spec.detach;
   if (pidfile !== null) removePidfile(pidfile, pid);
   StateDirectory.ofUser(process.env).write({ ...record, phase: 'stopped' });
 }
 
 /** The daemon's side. */
-function becomeDaemon({ waitReady, pidfile, stdio }: DaemonOrder): DaemonHandle {
+function becomeDaemon({ waitReady, pidfile, cwd, stdio }: DaemonOrder): DaemonHandle {
+  if (cwd !== null) process.chdir(cwd);
   keepHangupIgnored();
   const handle = makeHandle(pidfile === null ? null : new LockedPidfile(pidfile), stdio, VERDICT_DESCRIPTOR);
   if (!waitReady) handle.ready();

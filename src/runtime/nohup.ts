@@ -1,7 +1,6 @@
 // nohup as GNU coreutils 9.1 does it: messages, exit codes, order and all. Nothing but SIGHUP and the terminal's
 // streams changes; the process becomes the command.
 import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
 import { commandCandidates } from '../core/command-path.js';
 import { variable } from '../core/environment.js';
 import { type NohupPlan, planNohup, type StreamKind } from '../core/nohup-plan.js';
@@ -30,7 +29,7 @@ export function nohup(argv: readonly string[], caller: Caller): number {
   const output = plan.openOutput === null ? null : openNohupOut(caller, terminal);
   if (plan.openOutput !== null && output === null) return failureCode;
   for (const notice of plan.notices) {
-    const text = notice.replace('FILE', quoted(output?.shownAs ?? ''));
+    const text = notice.replace('FILE', () => quoted(output?.shownAs ?? ''));
     if (!say(text, terminal)) return failureCode;
   }
   redirect(plan, output?.descriptor ?? null);
@@ -49,7 +48,7 @@ function openNohupOut(
 ): { descriptor: number; shownAs: string } | null {
   const home = variable(caller.environment, 'HOME');
   const failures: string[] = [];
-  for (const path of ['nohup.out', ...(home === null ? [] : [join(home, 'nohup.out')])]) {
+  for (const path of ['nohup.out', ...(home === null ? [] : [inFolder(home, 'nohup.out')])]) {
     try {
       return { descriptor: openAppending(path), shownAs: path };
     } catch (error) {
@@ -112,8 +111,14 @@ function say(text: string, terminal: number | null): boolean {
   }
 }
 
+/** The folder as it is spelled, as coreutils' file_name_concat has it: join() would tidy it up. */
+function inFolder(folder: string, file: string): string {
+  if (folder === '') return file;
+  return `${folder.replace(/\/+$/, '')}/${file}`;
+}
+
 /** As coreutils quotes file names: for a shell. */
 function quoted(text: string): string {
   if (text.includes("'") && !/["$`\\\n]/.test(text)) return `"${text}"`;
-  return `'${text.replaceAll("'", "'\\''").replaceAll('\n', "'$'\\n''")}'`;
+  return `'${text.replaceAll("'", "'\\''").replaceAll('\n', () => "'$'\\n''")}'`;
 }

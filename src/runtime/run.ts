@@ -1,7 +1,7 @@
 // The functions under the verbs, for an app that lives on: it cannot leave its own session, so a small stage of its
 // own does the start.
-import { closeSync } from 'node:fs';
 import { currentEnvironment, parentSoftOpenFiles, workingDirectory } from '../os/caller.js';
+import { closeDescriptor } from '../os/descriptors.js';
 import { whenReadable } from '../os/exit-watch.js';
 import { reap } from '../os/invoke.js';
 import { readToEnd } from '../os/message.js';
@@ -45,7 +45,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     const { pid, record } = readVerdict(readToEnd(stage.verdict).toString());
     return { name: record.spec.name, pid, pidfile: record.spec.detach.pidfile, outputs: record.outputs };
   } finally {
-    closeSync(stage.verdict);
+    closeDescriptor(stage.verdict);
     reap(stage.pid, true);
   }
 }

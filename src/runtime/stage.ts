@@ -1,7 +1,6 @@
 // The two things that need a process of their own, and the orders they are given. dist/stage.cjs is this file's
 // other side. An order arrives as descriptor 3, the verdict leaves through descriptor 4; neither is inherited any
 // further, because Node marks them close-on-exec when it starts.
-import { closeSync } from 'node:fs';
 import {
   AlreadyRunningError,
   BugError,
@@ -14,7 +13,7 @@ import {
   UsageError,
 } from '../errors.js';
 import { currentEnvironment } from '../os/caller.js';
-import { makePipe } from '../os/descriptors.js';
+import { closeDescriptor, makePipe } from '../os/descriptors.js';
 import { type DescriptorMap, type Invocation, reap, spawn } from '../os/invoke.js';
 import { makeMessage, readToEnd } from '../os/message.js';
 import { packageFile } from '../os/package-file.js';
@@ -76,14 +75,21 @@ export function startStage(
   order: StageOrder,
   descriptors: DescriptorMap,
   hangup: 'ignore' | 'default',
+  extra: DescriptorMap = new Map(),
 ): Stage {
   const inherited = new Map<number, number>();
   const passed: (readonly [number, number])[] = [];
-  for (const [there, here] of descriptors) {
-    const middle = there <= 2 ? there : FIRST_PASSED + passed.length;
-    if (there > 2) passed.push([there, middle]);
+  const pass = (there: number, here: number): void => {
+    const middle = FIRST_PASSED + passed.length;
+    passed.push([there, middle]);
     inherited.set(middle, here);
+  };
+  for (const [there, here] of descriptors) {
+    if (there > 2) pass(there, here);
+    else inherited.set(there, here);
   }
+  // Of these even 0, 1 and 2 are the program's alone: the stage keeps the standard streams it was given.
+  for (const [there, here] of extra) pass(there, here);
   const message = makeMessage('tsdaemon-order', { ...order, passed } satisfies SentOrder);
   const pipe = makePipe();
   inherited.set(ORDER_DESCRIPTOR, message).set(VERDICT_DESCRIPTOR, pipe.write);
@@ -96,18 +102,18 @@ export function startStage(
     };
     return { pid: spawn(invocation, inherited, hangup), verdict: pipe.read };
   } finally {
-    closeSync(message);
-    closeSync(pipe.write);
+    closeDescriptor(message);
+    closeDescriptor(pipe.write);
   }
 }
 
 /** A plain child can always leave the session; it does the whole start, and we pass on its verdict. */
 export function startInCopy(request: StartRequest, extra: DescriptorMap): StartedDaemon {
   const kept = request.spec.detach.keepFds.map((descriptor) => [descriptor, descriptor] as const);
-  const descriptors = new Map([[0, 0], [1, 1], [2, 2], ...kept, ...extra]);
-  const stage = startStage({ do: 'start', request }, descriptors, 'default');
+  const descriptors = new Map([[0, 0], [1, 1], [2, 2], ...kept]);
+  const stage = startStage({ do: 'start', request }, descriptors, 'default', extra);
   const text = readToEnd(stage.verdict).toString();
-  closeSync(stage.verdict);
+  closeDescriptor(stage.verdict);
   const end = reap(stage.pid, true);
   if (text === '')
     throw new DetachError(
@@ -139,7 +145,7 @@ export function spawnWithLimits(
   const stage = startStage({ do: 'exec', invocation, ...touches }, descriptors, touches.hangup);
   // The pipe closes by exec; bytes before that are an error.
   const text = readToEnd(stage.verdict).toString();
-  closeSync(stage.verdict);
+  closeDescriptor(stage.verdict);
   if (text === '') return stage.pid;
   reap(stage.pid, true);
   const { failed } = JSON.parse(text) as Extract<StageVerdict, { failed: unknown }>;

@@ -100,7 +100,8 @@ class Start {
         }
       }
       for (const output of this.#outputs) closeOutput(output, true);
-      return { pid: this.#pid!, record: this.#record! };
+      const created = this.#outputs.filter((output) => output.created).map((output) => output.path);
+      return { pid: this.#pid!, record: this.#record!, created };
     } catch (error) {
       this.#undo();
       throw error;

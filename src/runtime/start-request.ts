@@ -17,4 +17,6 @@ export interface StartRequest {
 export interface StartedDaemon {
   readonly pid: number;
   readonly record: DaemonRecord;
+  /** Output files that were not there before. */
+  readonly created: readonly string[];
 }
