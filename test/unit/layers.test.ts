@@ -61,9 +61,7 @@ const windows: Readonly<Record<string, readonly string[]>> = {
   'src/runtime/nohup.ts': ['node:fs'],
   'src/runtime/read-logs.ts': ['node:fs'],
   'src/runtime/run-options.ts': ['node:fs'],
-  'src/runtime/run.ts': ['node:fs'],
   'src/runtime/stage-main.ts': ['node:fs'],
-  'src/runtime/stage.ts': ['node:fs'],
   'src/runtime/start-daemon.ts': ['node:fs', 'node:os'],
   'src/runtime/status.ts': ['node:fs'],
 };
