@@ -1,35 +1,42 @@
 #!/bin/sh
 ":" /* 2>/dev/null
 # To JavaScript this is a comment. Before its first line runs, Node raises the soft open-files limit, un-ignores
-# signals, empties the signal mask and opens what was closed of 0, 1 and 2. What the caller had is noted here in one
-# variable; no program but node is started for that, so it costs a millisecond.
-p=/proc/$$ note="pid=$$" open= fds= free=
-if [ -r $p/status ]; then
-  while read -r key value _; do
-    case $key in SigBlk:) note="$note blocked=$value" ;; SigIgn:) note="$note ignored=$value"; break ;; esac
-  done <$p/status
-  while read -r _ _ what soft _; do
-    case $what in files) note="$note nofile=$soft"; break ;; esac
-  done <$p/limits
-  for fd in $p/fd/*; do
-    # The shell's own descriptor of this script is not the caller's.
-    [ ! -h "$fd" ] || [ "$fd" -ef "$0" ] || fds=$fds,${fd##*[/]}
-  done
-  note="$note fds=${fds#,}"
-  # Node reads the environment from /proc, so these are ours to drop: meant for the program, and slow for us.
-  unset NODE_EXTRA_CA_CERTS NODE_OPTIONS
-else
-  note="$note nofile=$(ulimit -Sn)"
-fi
-for fd in 0 1 2; do { [ -h $p/fd/$fd ] || [ -e /dev/fd/$fd ]; } && open=$open$fd; done
-export TSDAEMON_CALLER="$note open=$open"
+# signals, empties the signal mask and opens what was closed of 0, 1 and 2. A shell changes none of that, so what the
+# caller had can be read from this one.
+p=/proc/$$
+# Node reads the environment from /proc, so these are ours to drop: meant for the program, and slow for us.
+[ -d $p ] && unset NODE_EXTRA_CA_CERTS NODE_OPTIONS
 case $1 in
-  # The launcher must not lead a process group (setsid is refused to a leader), so the shell stays in front.
-  run | restart) node -- "$0" "$@"; exit $? ;;
-  # nohup becomes the command. Shells lose variables whose names they do not like; a fork of this shell still shows in
-  # /proc what it was given, and ends when its pipe closes.
+  # The launcher must not lead a process group (setsid is refused to a leader), so the shell stays in front, and shows
+  # in /proc what it was given. One thread for V8 is enough for so short a life.
+  run | restart)
+    export TSDAEMON_CALLER="pid=$$"
+    [ -d $p ] || TSDAEMON_CALLER="$TSDAEMON_CALLER nofile=$(ulimit -Sn)"
+    node --v8-pool-size=1 -- "$0" "$@"
+    exit $? ;;
+  # nohup becomes the command, so what it was given is noted down. No program but node is started for that.
   nohup)
-    for fd in 3 4 5 6 7 8 9; do [ -h $p/fd/$fd ] || free=$fd$free; done
+    note="pid=$$" open= fds= free=
+    if [ -d $p/fd ]; then
+      while read -r key value _; do
+        case $key in SigBlk:) note="$note blocked=$value" ;; SigIgn:) note="$note ignored=$value"; break ;; esac
+      done <$p/status
+      while read -r _ _ what soft _; do
+        case $what in files) note="$note nofile=$soft"; break ;; esac
+      done <$p/limits
+      for fd in $p/fd/*; do
+        # The shell's own descriptor of this script is not the caller's.
+        [ ! -h "$fd" ] || [ "$fd" -ef "$0" ] || fds=$fds,${fd##*[/]}
+      done
+      note="$note fds=${fds#,}"
+      for fd in 3 4 5 6 7 8 9; do [ -h $p/fd/$fd ] || free=$fd$free; done
+    else
+      note="$note nofile=$(ulimit -Sn)"
+    fi
+    for fd in 0 1 2; do { [ -h $p/fd/$fd ] || [ -e /dev/fd/$fd ]; } && open=$open$fd; done
+    export TSDAEMON_CALLER="$note open=$open"
+    # Shells lose variables whose names they do not like; a fork of this one still shows in /proc what it was given, and
+    # ends when its pipe closes.
     case $free in ??*)
       read=${free%${free#?}} rest=${free#?}
       write=${rest%${rest#?}}

@@ -22,8 +22,7 @@ interface CommandModule {
   readonly exitNow: (code: number) => never;
 }
 
-const requireHere = createRequire(import.meta.url);
-const file = requireHere.resolve('./cli.cjs');
+const file = join(import.meta.dirname, 'cli.cjs');
 const cacheFile = cachePath();
 const cachedData = cacheFile === null ? null : readCache(cacheFile);
 // The bundler escapes everything beyond ASCII, and latin1 is the encoding that costs nothing to decode.
@@ -34,7 +33,7 @@ const script = new Script(`(function (exports, require, module, __filename, __di
 });
 
 const commandModule = { exports: {} as CommandModule };
-script.runInThisContext()(commandModule.exports, requireHere, commandModule, file, dirname(file));
+script.runInThisContext()(commandModule.exports, createRequire(file), commandModule, file, dirname(file));
 const { main, exitNow } = commandModule.exports;
 void main().then((exitCode) => {
   const isFresh = cachedData !== null && script.cachedDataRejected !== true;

@@ -1,8 +1,8 @@
 // What our caller gave us. Node changes or loses some of it before the first line of JavaScript runs (the soft
 // open-files limit, ignored signals, the mask, which of 0-2 were closed), and process.argv and process.env cannot
-// hold bytes that are not UTF-8. The shell lines at the top of bin/tsdaemon.js note the former in one variable;
-// /proc has the latter.
-import { closeSync, readFileSync } from 'node:fs';
+// hold bytes that are not UTF-8. The shell lines at the top of bin/tsdaemon.js still have the former, or have noted
+// them in one variable; /proc has the latter.
+import { closeSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { withoutVariables } from '../core/environment.js';
 import { splitNulEnded } from '../spec/byte-text.js';
 import { reap } from './invoke.js';
@@ -20,7 +20,7 @@ export interface Caller {
   /** Which of 0, 1, 2 were open; Node opens /dev/null in the place of a closed one. */
   readonly openStandard: readonly [boolean, boolean, boolean];
   /** Descriptors above 2 that we inherited; null where nobody noted them. */
-  readonly inherited: readonly number[] | null;
+  readonly inherited: () => readonly number[] | null;
 }
 
 const VARIABLE = 'TSDAEMON_CALLER';
@@ -32,17 +32,12 @@ export function readCaller(): Caller {
     cwd: workingDirectory(),
     args: readArguments(),
     environment: readEnvironment(notes),
-    softOpenFiles: notes === null ? parentSoftOpenFiles() : parseLimit(notes.nofile),
+    // Of the shell that waits for us, or of whoever started node itself: what it has is (most often) what it gave us.
+    softOpenFiles: notes?.nofile === undefined ? parentSoftOpenFiles() : parseLimit(notes.nofile),
     ignoredSignals: withoutShellsOwn(parseMask(notes?.ignored)),
     blockedSignals: parseMask(notes?.blocked),
     openStandard: openStandard(notes?.open),
-    inherited:
-      notes?.fds === undefined
-        ? null
-        : notes.fds
-            .split(',')
-            .map(Number)
-            .filter((fd) => fd > 2),
+    inherited: () => inheritedDescriptors(notes),
   };
 }
 
@@ -113,6 +108,38 @@ function readProcStrings(path: string): string[] | null {
     return splitNulEnded(readFileSync(path));
   } catch {
     // No /proc, or not allowed: Node's own view has to do.
+    return null;
+  }
+}
+
+/**
+ * From the notes, or from the shell that waits for us: that has them under the same numbers, and the script itself
+ * besides. Asked for only where it matters, since a directory is to be read for it.
+ */
+function inheritedDescriptors(notes: Notes | null): readonly number[] | null {
+  if (notes?.fds !== undefined)
+    return notes.fds
+      .split(',')
+      .map(Number)
+      .filter((descriptor) => descriptor > 2);
+  if (Number(notes?.pid) !== process.ppid) return null;
+  const folder = `/proc/${process.ppid}/fd`;
+  try {
+    const script = realpathSync(process.argv[1]!);
+    return readdirSync(folder)
+      .map(Number)
+      .filter((descriptor) => descriptor > 2 && linkOrNull(`${folder}/${descriptor}`) !== script);
+  } catch {
+    // No /proc, or not allowed to look at our parent.
+    return null;
+  }
+}
+
+function linkOrNull(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // ENOENT: closed between the listing and now.
     return null;
   }
 }

@@ -147,7 +147,7 @@ function parentName(): string {
 function launch(options: DaemonizeOptions): never {
   closeInspector();
   const { pidfile, name, stdout, stderr, umask, user } = options;
-  const caller = { cwd: workingDirectory(), environment: currentEnvironment(), inherited: null };
+  const caller = { cwd: workingDirectory(), environment: currentEnvironment(), inherited: () => null };
   // What belongs to our parent's arrangement with us (fork's channel, cluster) must not reach the daemon.
   const environment = caller.environment.filter((entry) => !/^NODE_(CHANNEL_|UNIQUE_ID)/.test(entry));
   const argv = [process.execPath, ...process.execArgv, ...ownArguments()];

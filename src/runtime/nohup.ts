@@ -87,7 +87,7 @@ function become(argv: readonly string[], caller: Caller, plan: NohupPlan, termin
         if (caller.openStandard[standard] || reopened[standard]) keepOnExec(standard);
         else closeSync(standard);
       }
-      for (const descriptor of caller.inherited ?? []) keepOnExec(descriptor);
+      for (const descriptor of caller.inherited() ?? []) keepOnExec(descriptor);
       if (caller.softOpenFiles !== null) setSoftOpenFiles(caller.softOpenFiles);
       setIgnoredSignals([...caller.ignoredSignals, 1]);
       setSignalMask(caller.blockedSignals);

@@ -242,12 +242,13 @@ function parseHangup(given: string | undefined): 'ignore' | 'default' {
 }
 
 function parseKeepFds({ keepFds = [] }: RunOptions, caller: Pick<Caller, 'inherited'>): number[] {
+  const inherited = keepFds.length === 0 ? null : caller.inherited();
   return keepFds.map((given) => {
     const descriptor = /^\d{1,7}$/.test(String(given)) ? Number(given) : Number.NaN;
     if (!(descriptor > 2))
       throw new UsageError(`cannot use --keep-fd '${given}': expected a number above 2`, '--keep-fd');
     // Node has descriptors of its own among the low numbers, so "open" is not enough where the caller's are known.
-    const isThere = caller.inherited === null ? isOpen(descriptor) : caller.inherited.includes(descriptor);
+    const isThere = inherited === null ? isOpen(descriptor) : inherited.includes(descriptor);
     if (!isThere) throw new UsageError(`cannot use --keep-fd ${descriptor}: it is not open`, '--keep-fd');
     return descriptor;
   });

@@ -28,7 +28,7 @@ export interface RunResult {
  * Rules: daemon(7), nohup(1) for the output.
  */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const caller = { cwd: workingDirectory(), environment: currentEnvironment(), inherited: null };
+  const caller = { cwd: workingDirectory(), environment: currentEnvironment(), inherited: () => null };
   const spec = buildSpec(argv, options, caller);
   const request = {
     spec,

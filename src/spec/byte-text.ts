@@ -51,12 +51,19 @@ function sequenceLength(bytes: Buffer, index: number): number {
 
 /** Splits a block of NUL-ended strings, as /proc/PID/environ and /proc/PID/cmdline are. */
 export function splitNulEnded(block: Uint8Array): string[] {
-  const strings: string[] = [];
+  if (block.length === 0) return [];
+  const end = block.at(-1) === 0 ? block.length - 1 : block.length;
+  // Cut as text where it is text, which it nearly always is, and byte by byte only where it is not.
+  const text = Buffer.from(block.buffer, block.byteOffset, end).toString('utf8');
+  return text.includes('\ufffd') ? cutBytes(block.subarray(0, end)).map(decodeBytes) : text.split('\0');
+}
+
+function cutBytes(block: Uint8Array): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
   let start = 0;
   for (let end = block.indexOf(0); end !== -1; end = block.indexOf(0, start)) {
-    strings.push(decodeBytes(block.subarray(start, end)));
+    pieces.push(block.subarray(start, end));
     start = end + 1;
   }
-  if (start < block.length) strings.push(decodeBytes(block.subarray(start)));
-  return strings;
+  return [...pieces, block.subarray(start)];
 }

@@ -28,7 +28,7 @@ const table: Readonly<Record<string, Row>> = {
   spec: { layers: ['errors'], modules: [] },
   formats: { layers: ['spec', 'errors'], modules: [] },
   core: { layers: ['spec', 'errors'], modules: [] },
-  'native-bindings': { layers: [], modules: ['ffi-rs', 'node:module', 'node:os'] },
+  'native-bindings': { layers: [], modules: ['ffi-rs', 'node:module', 'node:os', 'node:path'] },
   // core: the os performs what core decided, so it knows the values in which core speaks.
   os: {
     layers: ['native-bindings', 'core', 'spec', 'errors'],
