@@ -39,6 +39,7 @@ const functions = {
   flock: errno(['i32', 'i32']),
   _exit: { takes: ['i32'], returns: 'i32', fails: 'never' },
   isatty: { takes: ['i32'], returns: 'i32', fails: 'never' },
+  chdir: errno(['bytes']),
   close: errno(['i32']),
   dup2: errno(['i32', 'i32']),
   dup3: errno(['i32', 'i32', 'i32']),

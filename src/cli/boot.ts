@@ -51,7 +51,8 @@ function cachePath(): string | null {
     env.TSDAEMON_HOME ??
     env.XDG_CACHE_HOME ??
     (env.HOME === undefined ? undefined : join(env.HOME, '.cache'));
-  if (home === undefined || !home.startsWith('/')) return null;
+  // A name that is not UTF-8 has been replaced by another one on its way to us.
+  if (home === undefined || !home.startsWith('/') || home.includes('\ufffd')) return null;
   const { mtimeMs, size } = statSync(file);
   const key = `${verb}-${version}-${arch}-${size.toString(36)}-${Math.floor(mtimeMs).toString(36)}`;
   return join(home, env.TSDAEMON_HOME === undefined ? 'tsdaemon' : 'code-cache', key);
@@ -75,6 +76,7 @@ function writeCache(path: string): void {
   try {
     makeFolders(dirname(path));
     const temporary = `${path}.${process.pid}`;
+    // Removed with the other outdated ones at the next chance, should the disk be full.
     writeFileSync(temporary, script.createCachedData(), { mode: 0o600, flag: 'wx' });
     renameSync(temporary, path);
     removeOutdated(path);

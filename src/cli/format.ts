@@ -1,5 +1,5 @@
 // Numbers, words and tables as people read them.
-import { encodeBytes } from '../spec/byte-text.js';
+import { visible } from '../spec/byte-text.js';
 
 /** 59s, 59m 59s, 23h 59m, 12d 3h: two units are enough. */
 export function formatDuration(ms: number): string {
@@ -28,17 +28,9 @@ export function formatWords(words: readonly string[]): string {
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : quote(word))).join(' ');
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be shown
-const UNSEEN = /[\x00-\x1f\x7f-\x9f\udc80-\udcff]/g;
-
 function quote(word: string): string {
-  if (word.search(UNSEEN) === -1) return `'${word.replaceAll("'", "'\\''")}'`;
-  const escaped = word
-    .replaceAll(/['\\]/g, '\\$&')
-    .replaceAll(UNSEEN, (character) =>
-      [...encodeBytes(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
-    );
-  return `$'${escaped}'`;
+  if (visible(word) === word) return `'${word.replaceAll("'", "'\\''")}'`;
+  return `$'${visible(word.replaceAll(/['\\]/g, '\\$&'))}'`;
 }
 
 /** Columns of equal width; the last one is cut to the terminal. */

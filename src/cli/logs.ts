@@ -8,10 +8,10 @@ export const logsCommand: Handler = async (parsed, caller) => {
   const [target, ...more] = targets(parsed, caller);
   if (target === undefined || more.length > 0)
     throw new UsageError('cannot show logs: give one NAME, or --pidfile FILE');
+  const lines = parseLines(text(parsed, 'lines') ?? '10');
   const found = requireDaemon(target, userState());
   const files = logFiles(found.record?.outputs ?? [], found.what);
-  const lines = parseLines(text(parsed, 'lines') ?? '10');
-  const show = parsed.flags.json === true ? showAsJson : makePlainPrinter(files.length > 1);
+  const show = parsed.flags.json === true ? makeJsonPrinter() : makePlainPrinter(files.length > 1);
   const readers = files.map((file) => new LogReader(file, lines));
   /** False as soon as nobody reads us any more. */
   const showNew = (): boolean => {
@@ -41,8 +41,16 @@ function parseLines(given: string): number {
   return Number(given);
 }
 
-const showAsJson = ({ file, bytes }: LogChunk): boolean =>
-  printJson({ file, text: Buffer.from(bytes).toString() });
+/** A letter may be cut by the end of a piece: each file has a decoder that keeps the rest for the next one. */
+function makeJsonPrinter(): (chunk: LogChunk) => boolean {
+  const decoders = new Map<string, InstanceType<typeof TextDecoder>>();
+  return ({ file, bytes }) => {
+    const decoder = decoders.get(file) ?? new TextDecoder();
+    decoders.set(file, decoder);
+    const text = decoder.decode(bytes, { stream: true });
+    return text === '' || printJson({ file, text });
+  };
+}
 
 /** As tail does with several files: a header whenever the file changes. */
 function makePlainPrinter(withHeaders: boolean): (chunk: LogChunk) => boolean {

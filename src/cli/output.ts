@@ -1,6 +1,6 @@
 // What we print goes straight to the descriptor: process.stdout would load Node's streams, 2 ms at every start.
 import { writeSync } from 'node:fs';
-import { errnoNameOf } from '../errors.js';
+import { errnoNameOf, systemError } from '../errors.js';
 
 /** False when nobody reads any more (`tsdaemon logs x | head`), which is no error. */
 export function write(descriptor: 1 | 2, content: string | Uint8Array): boolean {
@@ -11,7 +11,7 @@ export function write(descriptor: 1 | 2, content: string | Uint8Array): boolean 
     } catch (error) {
       const errnoName = errnoNameOf(error);
       if (errnoName === 'EPIPE') return false;
-      if (errnoName !== 'EAGAIN') throw error;
+      if (errnoName !== 'EAGAIN') throw systemError('cannot write the answer', error);
       // Somebody made the pipe non-blocking and it is full: give its reader a moment.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }

@@ -1,5 +1,6 @@
 // Errors become one line on stderr and an exit code here, and nowhere else.
 import { SpawnError, TsdaemonError } from '../errors.js';
+import { visible } from '../spec/byte-text.js';
 import type { CommandName } from './commands.js';
 import { write } from './output.js';
 
@@ -21,7 +22,7 @@ export function reportError(
   const isOurs =
     error instanceof TsdaemonError || (error instanceof Error && error.name === 'BindingMissingError');
   const message = isOurs
-    ? error.message
+    ? visible(error.message)
     : `please report this: ${error instanceof Error ? error.stack : String(error)}`;
   const code = isOurs ? (error as TsdaemonError).code : 'TSD_BUG';
   write(2, `tsdaemon: ${message}\n`);

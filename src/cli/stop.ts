@@ -1,3 +1,6 @@
+import { NotReadyError } from '../errors.js';
+import type { StateDirectory } from '../os/state-directory.js';
+import type { DaemonTarget } from '../runtime/find-daemon.js';
 import { prepareRestart, requestFromRecord, restartDaemonized } from '../runtime/restart-daemon.js';
 import { startDaemon } from '../runtime/start-daemon.js';
 import { statusOf } from '../runtime/status.js';
@@ -36,26 +39,43 @@ function describe({ name, pid, by }: StopResult, target: { name: string } | { pi
   return `${what}: stopped process ${pid}${by === 'SIGKILL' ? ' with SIGKILL' : ''}`;
 }
 
+/** One after the other; one that fails does not keep the others down. */
 export const restartCommand: Handler = async (parsed, caller) => {
   const state = userState();
   const all = targets(parsed, caller);
-  const started: unknown[] = [];
+  const answers: unknown[] = [];
+  let exitCode = 0;
   for (const target of all) {
-    const record = await prepareRestart(target, stopOptions(parsed), state);
-    if (record.launchedBy === 'run') {
-      const daemon = startDaemon(requestFromRecord(record, state));
-      started.push(asJson(daemon));
-      if (parsed.flags.json !== true) announce(daemon, parsed);
-      continue;
+    try {
+      answers.push(await restart(target, parsed, state));
+    } catch (error) {
+      const reported = reportError(error, parsed.command);
+      answers.push(reported.json);
+      exitCode = Math.max(exitCode, reported.exitCode);
     }
-    // The app is its own launcher, and says itself what goes wrong.
-    const exitCode = restartDaemonized(record);
-    if (exitCode !== 0) return exitCode;
-    started.push(statusOf(target, state));
   }
-  if (parsed.flags.json === true) printJson(all.length === 1 ? started[0] : started);
-  return 0;
+  if (parsed.flags.json === true) printJson(all.length === 1 ? answers[0] : answers);
+  return exitCode;
 };
+
+async function restart(target: DaemonTarget, parsed: ParsedCommand, state: StateDirectory): Promise<unknown> {
+  const record = await prepareRestart(target, stopOptions(parsed), state);
+  if (record.launchedBy === 'run') {
+    const daemon = startDaemon(requestFromRecord(record, state));
+    if (parsed.flags.json !== true) announce(daemon, parsed);
+    return asJson(daemon);
+  }
+  // The app is its own launcher, and has said itself what went wrong.
+  const exitCode = restartDaemonized(record);
+  if (exitCode !== 0)
+    throw new NotReadyError(
+      `cannot restart '${record.spec.name}': it ended with exit code ${exitCode}`,
+      exitCode,
+    );
+  const status = statusOf(target, state);
+  if (parsed.flags.json !== true) print(String(status.pid));
+  return status;
+}
 
 function stopOptions(parsed: ParsedCommand): StopOptions {
   return {

@@ -5,6 +5,7 @@
 // The launcher is disposable: it leaves the session itself, becomes what the program must inherit, and lets libc's
 // posix_spawn do the one fork+exec. When it exits, the program is an orphan in a session whose leader is gone,
 // which is what the double fork is for: it can never acquire a controlling terminal.
+import { visible } from '../spec/byte-text.js';
 import type { Limit, ServiceSpec, Sink, UserName } from '../spec/service-spec.js';
 
 export type DetachStep =
@@ -149,10 +150,6 @@ function describe(step: DetachStep): { readonly call: string; readonly reason: s
   }
 }
 
-/** As os file names with control characters are shown by ls. */
-const visible = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be shown
-  text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 const userText = ({ user, group }: UserName): string => (group === null ? user : `${user}:${group}`);
 const limitText = ({ resource, soft, hard }: Limit): string =>
   `, setrlimit(${resource}, ${soft}, ${hard}) before exec`;

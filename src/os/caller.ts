@@ -6,6 +6,7 @@ import { closeSync, readdirSync, readFileSync, readlinkSync, realpathSync } from
 import { withoutVariables } from '../core/environment.js';
 import { splitNulEnded } from '../spec/byte-text.js';
 import { reap } from './invoke.js';
+import { workingDirectory } from './working-directory.js';
 
 export interface Caller {
   /** null where it has been removed. */
@@ -50,15 +51,6 @@ function readNotes(): Notes | null {
   const notes: Notes = Object.fromEntries(text.split(' ').map((pair) => pair.split('=')));
   // Left over in the environment of somebody who was started by a tsdaemon: not about us.
   return Number(notes.pid) === process.pid || Number(notes.pid) === process.ppid ? notes : null;
-}
-
-export function workingDirectory(): string | null {
-  try {
-    return process.cwd();
-  } catch {
-    // ENOENT: removed under us. Everything but a relative path still works.
-    return null;
-  }
 }
 
 function readArguments(): readonly string[] {

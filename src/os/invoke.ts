@@ -1,5 +1,5 @@
 // Starting programs: posix_spawn for a child, execve for this very process. The only place where programs begin.
-import { closeSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import {
   POSIX_SPAWN_CLOEXEC_DEFAULT,
   POSIX_SPAWN_SETSIGDEF,
@@ -90,6 +90,19 @@ function isAbsent(file: Buffer): boolean {
     // EACCES, ELOOP and the like: exec is to say it.
     return false;
   }
+}
+
+/** Whether exec has a file to try; only exec itself can tell whether it succeeds. */
+export function looksInvokable({ candidates }: Invocation): boolean {
+  return candidates.some((candidate) => {
+    try {
+      accessSync(encodeBytes(candidate), constants.X_OK);
+      return true;
+    } catch {
+      // ENOENT, EACCES and the like: the next one.
+      return false;
+    }
+  });
 }
 
 /** Tries one candidate after the other as execvp does; a text file without #! is given to the shell. */

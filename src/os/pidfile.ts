@@ -28,7 +28,7 @@ const PID_MAX = 4_194_304;
 export function canonicalPidfile(path: string): string {
   const folder = dirname(path);
   try {
-    return join(decodeBytes(realpathSync(encodeBytes(folder), 'buffer')), basename(path));
+    return join(decodeBytes(realpathSync.native(encodeBytes(folder), 'buffer')), basename(path));
   } catch (error) {
     throw systemError(`cannot use pidfile ${path}`, error, path);
   }
@@ -110,10 +110,17 @@ export function checkPidfilePlace(path: string): void {
 /** Whether somebody holds a flock on the file, as daemonize() here and pidfile(3) of the BSDs do for life. */
 export function isLockedByOther(path: string): boolean {
   if (!isLibcAvailable()) return false;
-  const descriptor = openSync(
-    encodeBytes(path),
-    constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW,
-  );
+  let descriptor: number;
+  try {
+    descriptor = openSync(
+      encodeBytes(path),
+      constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW,
+    );
+  } catch (error) {
+    // ENOENT: it was removed since it was read, so nobody holds it.
+    if (errnoNameOf(error) === 'ENOENT') return false;
+    throw systemError(`cannot read pidfile ${path}`, error, path);
+  }
   try {
     return !tryFlock(descriptor);
   } finally {

@@ -31,6 +31,9 @@ export class StateDirectory {
   static ofUser(env: NodeJS.ProcessEnv): StateDirectory {
     const given = env.TSDAEMON_HOME;
     if (given !== undefined && given !== '') {
+      // Node has replaced the bytes that are not UTF-8, and what it made of them is another directory's name.
+      if (given.includes('\ufffd'))
+        throw new UsageError(`cannot use TSDAEMON_HOME '${given}': the name is not UTF-8`);
       if (!given.startsWith('/'))
         throw new UsageError(`cannot use TSDAEMON_HOME '${given}': not an absolute path`);
       return new StateDirectory(given);

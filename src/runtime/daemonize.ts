@@ -17,7 +17,7 @@ import {
 import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { systemError, UsageError } from '../errors.js';
-import { currentEnvironment, parentSoftOpenFiles, workingDirectory } from '../os/caller.js';
+import { currentEnvironment, parentSoftOpenFiles } from '../os/caller.js';
 import { becomeSubreaper } from '../os/children.js';
 import { makePipe } from '../os/descriptors.js';
 import { exitCodeOf, reap } from '../os/invoke.js';
@@ -25,7 +25,8 @@ import { makeMessage, makeUnnamedFile, readMessage, readUnnamedFile } from '../o
 import { canonicalPidfile, removePidfile } from '../os/pidfile.js';
 import { waitReadable } from '../os/poll.js';
 import { StateDirectory } from '../os/state-directory.js';
-import { splitNulEnded } from '../spec/byte-text.js';
+import { enterDirectory, isDirectory, workingDirectory } from '../os/working-directory.js';
+import { encodeBytes, splitNulEnded } from '../spec/byte-text.js';
 import type { ServiceSpec } from '../spec/service-spec.js';
 import { type DaemonHandle, keepHangupIgnored, LockedPidfile, makeHandle } from './daemon-handle.js';
 import { buildSpec, callersPath, type RunOptions } from './run-options.js';
@@ -187,9 +188,8 @@ function launch(options: DaemonizeOptions): never {
 
 function checkDirectory(path: string): void {
   try {
-    accessSync(path, constants.X_OK);
-    if (!statSync(path).isDirectory())
-      throw Object.assign(new Error(), { code: 'ENOTDIR', syscall: 'chdir' });
+    accessSync(encodeBytes(path), constants.X_OK);
+    if (!isDirectory(path)) throw Object.assign(new Error(), { code: 'ENOTDIR', syscall: 'chdir' });
   } catch (error) {
     throw systemError(`cannot change to directory ${path}`, error, path);
   }
@@ -252,7 +252,7 @@ function readWord(pipe: number, timeoutMs: number): 'ready' | 'closed' | 'timeou
 
 function forget({ pid, record, created }: StartedDaemon): void {
   for (const path of created) {
-    if (statSync(path, { throwIfNoEntry: false })?.size === 0) unlinkSync(path);
+    if (statSync(encodeBytes(path), { throwIfNoEntry: false })?.size === 0) unlinkSync(encodeBytes(path));
   }
   const { pidfile } = record.spec.detach;
   if (pidfile !== null) removePidfile(pidfile, pid);
@@ -261,7 +261,7 @@ function forget({ pid, record, created }: StartedDaemon): void {
 
 /** The daemon's side. */
 function becomeDaemon({ waitReady, pidfile, cwd, stdio }: DaemonOrder): DaemonHandle {
-  if (cwd !== null) process.chdir(cwd);
+  if (cwd !== null) enterDirectory(cwd);
   keepHangupIgnored();
   const handle = makeHandle(pidfile === null ? null : new LockedPidfile(pidfile), stdio, VERDICT_DESCRIPTOR);
   if (!waitReady) handle.ready();

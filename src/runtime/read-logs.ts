@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { errnoNameOf, NotFoundError, systemError } from '../errors.js';
+import { decodeBytes, encodeBytes } from '../spec/byte-text.js';
 
 export interface LogChunk {
   readonly file: string;
@@ -69,8 +70,8 @@ export function watchFiles(files: readonly string[], changed: () => void): { [Sy
   const names = new Set(files.map((file) => basename(file)));
   const folders = new Set(files.map((file) => dirname(file)));
   const watchers = [...folders].map((folder) =>
-    watch(folder, (_, name) => {
-      if (name === null || names.has(name)) changed();
+    watch(encodeBytes(folder), { encoding: 'buffer' }, (_, name) => {
+      if (name === null || names.has(decodeBytes(name as Buffer))) changed();
     }),
   );
   return {
@@ -82,7 +83,7 @@ export function watchFiles(files: readonly string[], changed: () => void): { [Sy
 
 function openLog(file: string): number {
   try {
-    return openSync(file, 'r');
+    return openSync(encodeBytes(file), 'r');
   } catch (error) {
     throw systemError(`cannot read log ${file}`, error, file);
   }
@@ -90,7 +91,7 @@ function openLog(file: string): number {
 
 function statOrNull(path: string): Stats | null {
   try {
-    return statSync(path);
+    return statSync(encodeBytes(path));
   } catch (error) {
     if (errnoNameOf(error) === 'ENOENT') return null;
     throw systemError(`cannot read log ${path}`, error, path);

@@ -3,6 +3,7 @@ import { variable } from '../core/environment.js';
 import { NotFoundError } from '../errors.js';
 import { exitCodeOf, reap, spawn } from '../os/invoke.js';
 import type { StateDirectory } from '../os/state-directory.js';
+import { enterDirectory } from '../os/working-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import { type DaemonTarget, requireDaemon } from './find-daemon.js';
 import type { StartRequest } from './start-request.js';
@@ -44,7 +45,7 @@ export function requestFromRecord(record: DaemonRecord, state: StateDirectory): 
 /** An app that calls daemonize() is its own launcher: run it as at the first time and pass on its exit code. */
 export function restartDaemonized({ spec, inherited }: DaemonRecord): number {
   const { argv, env } = spec.command;
-  if (inherited.cwd !== null) process.chdir(inherited.cwd);
+  if (inherited.cwd !== null) enterDirectory(inherited.cwd);
   process.umask(inherited.umask);
   const candidates = commandCandidates(argv[0], variable(env, 'PATH'), inherited.cwd);
   const pid = spawn(

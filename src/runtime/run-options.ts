@@ -10,6 +10,7 @@ import { isOpen } from '../os/descriptors.js';
 import { isResource, resourceNames } from '../os/limits.js';
 import { canonicalPidfile } from '../os/pidfile.js';
 import { parseSignal } from '../os/signals.js';
+import { decodeBytes, encodeBytes } from '../spec/byte-text.js';
 import type { Limit, LimitValue, ServiceSpec, SignalName, Sink, UserName } from '../spec/service-spec.js';
 
 /** Options of `run`. Relative paths are the caller's, whatever `cwd` says. */
@@ -169,7 +170,7 @@ function buildEnvironment(
 function loadEnvFile(file: string): readonly string[] {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = decodeBytes(readFileSync(encodeBytes(file)));
   } catch (error) {
     throw systemError(`cannot read --env-file ${file}`, error, file);
   }

@@ -1,11 +1,12 @@
 // The functions under the verbs, for an app that lives on: it cannot leave its own session, so a small stage of its
 // own does the start.
-import { currentEnvironment, parentSoftOpenFiles, workingDirectory } from '../os/caller.js';
+import { currentEnvironment, parentSoftOpenFiles } from '../os/caller.js';
 import { closeDescriptor } from '../os/descriptors.js';
 import { whenReadable } from '../os/exit-watch.js';
 import { reap } from '../os/invoke.js';
 import { readToEnd } from '../os/message.js';
 import { StateDirectory } from '../os/state-directory.js';
+import { workingDirectory } from '../os/working-directory.js';
 import type { DaemonTarget } from './find-daemon.js';
 import { buildSpec, callersPath, checkMilliseconds, type RunOptions, requireSignal } from './run-options.js';
 import { readVerdict, startStage } from './stage.js';

@@ -18,7 +18,7 @@ import {
 import { actAs, findAccount } from '../os/credentials.js';
 import { closeOnExecAboveTwo } from '../os/descriptors.js';
 import { identityOf } from '../os/identity.js';
-import { type DescriptorMap, reap, spawn } from '../os/invoke.js';
+import { type DescriptorMap, looksInvokable, reap, spawn } from '../os/invoke.js';
 import { setSoftOpenFiles } from '../os/limits.js';
 import { type DirectoryLock, lockDirectory } from '../os/lock.js';
 import { closeOutput, type OpenOutput, openOutput, truncateOutput } from '../os/outputs.js';
@@ -26,6 +26,7 @@ import { checkPidfilePlace, removePidfile, writePidfile } from '../os/pidfile.js
 import { joinProcessGroup, leaveSession, sessionFacts } from '../os/session.js';
 import { setDisposition } from '../os/signals.js';
 import { StateDirectory } from '../os/state-directory.js';
+import { enterDirectory } from '../os/working-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceSpec, Sink } from '../spec/service-spec.js';
 import { claimPlace } from './claim-place.js';
@@ -209,7 +210,8 @@ class Start {
     ]);
     for (const descriptor of detach.keepFds) descriptors.set(descriptor, descriptor);
     for (const [there, here] of this.#extra) descriptors.set(there, here);
-    for (const output of this.#outputs) truncateOutput(output);
+    // What cannot be exec'ed must not cost a log its content.
+    if (looksInvokable(invocation)) for (const output of this.#outputs) truncateOutput(output);
     const ours = process.umask(command.umask ?? this.#callerUmask);
     let raiseAgain = (): unknown => undefined;
     try {
@@ -260,7 +262,7 @@ class Start {
 /** An app that catches the error goes on where it was. */
 function returnTo(cwd: string | null): void {
   try {
-    if (cwd !== null) process.chdir(cwd);
+    if (cwd !== null) enterDirectory(cwd);
   } catch {
     // ENOENT: it has been removed meanwhile, and the error that brought us here is the one to tell.
   }
@@ -268,7 +270,7 @@ function returnTo(cwd: string | null): void {
 
 function changeDirectory(path: string): void {
   try {
-    process.chdir(path);
+    enterDirectory(path);
   } catch (error) {
     throw systemError(`cannot change to directory ${path}`, error, path);
   }

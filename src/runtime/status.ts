@@ -2,6 +2,7 @@ import { lstatSync } from 'node:fs';
 import { errnoNameOf } from '../errors.js';
 import { commandLine, readStat, residentBytes, startedAt } from '../os/processes.js';
 import type { StateDirectory } from '../os/state-directory.js';
+import { encodeBytes } from '../spec/byte-text.js';
 import { type DaemonTarget, type FoundDaemon, findDaemon } from './find-daemon.js';
 
 /** What is known of a daemon now. Times in milliseconds, memory in bytes; null is "does not apply, or cannot be read". */
@@ -86,7 +87,7 @@ function describe({ name, judgement, process, record, pidfile }: FoundDaemon): D
 
 function exists(path: string): boolean {
   try {
-    lstatSync(path);
+    lstatSync(encodeBytes(path));
     return true;
   } catch (error) {
     if (errnoNameOf(error) === 'ENOENT') return false;

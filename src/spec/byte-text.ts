@@ -67,3 +67,13 @@ function cutBytes(block: Uint8Array): Uint8Array[] {
   }
   return [...pieces, block.subarray(start)];
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be shown
+const UNSEEN = /[\x00-\x1f\x7f-\x9f\udc80-\udcff]/g;
+
+/** Control characters, and bytes that are no text, as \xNN: nothing shown can move a cursor or begin a line. */
+export function visible(text: string): string {
+  return text.replaceAll(UNSEEN, (character) =>
+    [...encodeBytes(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
+  );
+}
