@@ -392,6 +392,8 @@ async function seen<T>(
     const child = world.start([...tools[tool], 'sleep', '300'], options);
     try {
       assert.equal(await exitUnlessRunning(child), null);
+      // At rest: while it is being loaded, the loader has a descriptor of its own.
+      await until(() => assert.equal(statOf(child.pid!)?.state, 'S'), { withinMs: 5000 });
       return look(child.pid!);
     } finally {
       await end(child);
