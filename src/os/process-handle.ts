@@ -41,6 +41,11 @@ export class ProcessHandle {
     return null;
   }
 
+  /** Whether the process that is held still runs. */
+  isThere(): boolean {
+    return this.#isTheSame();
+  }
+
   /** Returns false if it has ended already. Throws SystemError where we may not (EPERM). */
   signal(signal: SignalName): boolean {
     try {

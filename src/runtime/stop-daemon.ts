@@ -75,9 +75,12 @@ async function end(found: FoundDaemon, options: StopOptions): Promise<StopResult
   return 'SIGKILL';
 }
 
+/** False if the daemon has ended. Once to each member, for many programs take a second SIGTERM for "now really". */
 export function deliver(handle: ProcessHandle, group: number | null, signal: SignalName): boolean {
-  const wasThere = handle.signal(signal);
-  if (group !== null && groupMembers(group).length > 0) signalGroup(group, signal);
+  if (group === null) return handle.signal(signal);
+  // The group may outlive the daemon, and its number is nobody else's as long as it has a member.
+  const wasThere = handle.isThere();
+  if (wasThere || groupMembers(group).length > 0) signalGroup(group, signal);
   return wasThere;
 }
 

@@ -265,3 +265,15 @@ test('stop needs no polling: it sleeps in the kernel until the daemon has ended'
   );
   assert.deepEqual(calls, ['pidfd_open', 'pidfd_send_signal', 'pidfd_send_signal']);
 });
+
+test('with --group the daemon itself hears the signal once, like every other member', async () => {
+  await using world = await makeWorld();
+  await using theatre = await openTheatre(world);
+  const daemon = await startPuppet(world, theatre);
+  await daemon.tell({ do: 'catch', signals: ['SIGUSR1', 'SIGUSR2'] });
+  assert.equal((await world.tsdaemon(['signal', 'web', 'USR1', '--group'])).code, 0);
+  assert.equal((await world.tsdaemon(['signal', 'web', 'USR2'])).code, 0);
+  // The later signal shows that no second SIGUSR1 is still on its way.
+  await until(() => assert.ok(daemon.signals.includes('SIGUSR2')), { withinMs: 5000 });
+  assert.deepEqual(daemon.signals, ['SIGUSR1', 'SIGUSR2']);
+});
