@@ -197,8 +197,8 @@ export async function callLibcInPool<F extends LibcFunction>(
 }
 
 /**
- * Where the bytes of a Buffer lie in memory. The address holds while the Buffer is referenced: its store is
- * outside the V8 heap and is never moved.
+ * Where the bytes of a Buffer lie in memory. Its store is outside the V8 heap and never moves, but it goes with the
+ * Buffer: optimised code may collect one whose last use is this call, so keep it with `whileReferenced`.
  */
 export function addressOf(bytes: Uint8Array): number {
   return (
@@ -213,4 +213,17 @@ export function addressOf(bytes: Uint8Array): number {
       freeResultMemory: false,
     }) as NativeResult
   ).value;
+}
+
+let referenced: unknown = null;
+
+/** Calls C while the objects, whose addresses it was given as numbers, cannot be collected. */
+export function whileReferenced<T>(objects: readonly object[], call: () => T): T {
+  const before = referenced;
+  referenced = [objects, before];
+  try {
+    return call();
+  } finally {
+    referenced = before;
+  }
 }

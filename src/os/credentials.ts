@@ -1,7 +1,7 @@
 // Users and groups: looked up through libc (so LDAP and other name services count), taken on by one thread only.
 import { linuxSyscalls } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
-import { addressOf, callLibc } from '../../native-bindings/libc.js';
+import { addressOf, callLibc, whileReferenced } from '../../native-bindings/libc.js';
 import { cString, groupFields, passwdFields, readCString } from '../../native-bindings/structs.js';
 import { SystemError, UsageError } from '../errors.js';
 import { decodeBytes } from '../spec/byte-text.js';
@@ -110,7 +110,7 @@ function setGroups(groups: readonly number[]): void {
   groups.forEach((group, index) => {
     list.writeUInt32LE(group, 4 * index);
   });
-  rawSyscall('setgroups', groups.length, addressOf(list), 0);
+  whileReferenced([list], () => rawSyscall('setgroups', groups.length, addressOf(list), 0));
 }
 
 function rawSyscall(name: 'setgroups' | 'setresuid' | 'setresgid', a: number, b: number, c: number): void {

@@ -7,7 +7,7 @@ import {
   WNOHANG,
 } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
-import { callLibc, isLibcLoaded } from '../../native-bindings/libc.js';
+import { callLibc, isLibcLoaded, whileReferenced } from '../../native-bindings/libc.js';
 import {
   cString,
   OPAQUE_BYTES,
@@ -120,13 +120,14 @@ function invokeFirst(
     // because what it says is what execvp would say.
     if (index < candidates.length - 1 && isAbsent(file)) continue;
     try {
-      attempt(file, vector, environment);
+      whileReferenced([vector, environment], () => attempt(file, vector, environment));
       return;
     } catch (error) {
       if (!(error instanceof LibcError)) throw error;
       if (error.code === 'ENOEXEC') {
         const shell = Buffer.from('/bin/sh');
-        attempt(shell, new StringVector([shell, file, ...words.slice(1)]), environment);
+        const script = new StringVector([shell, file, ...words.slice(1)]);
+        whileReferenced([script, environment], () => attempt(shell, script, environment));
         return;
       }
       failure = worseFailure(failure, error.code);
