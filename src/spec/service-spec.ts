@@ -1,4 +1,7 @@
-/** What one service is. Complete and frozen; flags and library options become this, and nothing else is started. */
+/**
+ * What one service is. Complete and frozen; flags and library options become this, and nothing else is started.
+ * Durations are milliseconds; null instead of one means never, or for ever.
+ */
 export interface ServiceSpec {
   readonly name: string;
   readonly command: {
@@ -19,9 +22,93 @@ export interface ServiceSpec {
     readonly hangup: 'ignore' | 'default';
     /** Descriptors above 2 that the program inherits under the same number. */
     readonly keepFds: readonly number[];
+    /** Of the watchdog that holds the program; `pidfile` always names the program. */
+    readonly watchdogPidfile: string | null;
   };
-  readonly stop: { readonly signal: SignalName; readonly graceMs: number };
+  readonly start: {
+    /** Whether it starts with its supervisor, unasked. */
+    readonly auto: boolean;
+    /**
+     * What makes it ready: that its program was executed, that it stayed up for stayUpMs, or a report (its own
+     * READY=1, a probe that succeeds, a line in its log). To end before that is a failed start.
+     */
+    readonly readiness: 'exec' | 'stay-up' | 'report';
+    readonly stayUpMs: number;
+    /** How long `exec` or `report` may take; then it is stopped, and its exit is a timeout. */
+    readonly timeoutMs: number | null;
+  };
+  readonly restart: RestartPolicy;
+  readonly stop: {
+    readonly signal: SignalName;
+    /** Between that signal and SIGKILL; null: SIGKILL is never sent. */
+    readonly graceMs: number | null;
+    /** Whom the stop signal reaches. */
+    readonly reach: Reach;
+    /** Whom SIGKILL reaches: `process` and then `tree` is what systemd calls mixed. */
+    readonly killReach: Reach;
+    /** Processes within killReach that outlive the main one are left alone, or stopped before anything else happens. */
+    readonly leftovers: 'spare' | 'stop';
+  };
+  /** How a program that hangs is ended: as by `stop`, but with a signal that leaves a core dump behind. */
+  readonly abort: { readonly signal: SignalName; readonly graceMs: number | null };
+  /** Once ready, it must give a sign of life at least this often. */
+  readonly heartbeat: { readonly everyMs: number } | null;
 }
+
+/** Which exits bring a service back, after how long, and how often. */
+export interface RestartPolicy {
+  /** The kinds of exit that bring it back once it was ready; empty: none does. */
+  readonly on: readonly ExitKind[];
+  /** The same for an exit before it was ready. */
+  readonly onFailedStart: readonly ExitKind[];
+  /** The exits that are clean. All of them: where 0 is missing here, even exit code 0 is not clean. */
+  readonly okExits: readonly CodeOrSignal[];
+  /** Exits that never bring it back, and exits that always do, whatever the two lists of kinds say. Never wins. */
+  readonly neverAfter: readonly CodeOrSignal[];
+  readonly alwaysAfter: readonly CodeOrSignal[];
+  /**
+   * The wait before the next start, after n failures in a row:
+   *   delayMs * backoffFactor ** (n - 1)  +  n * backoffMs,  at most backoffMaxMs,
+   * so the one grows by doubling (or so), the other by steps. After a run that lasted n is 0, and the wait delayMs.
+   */
+  readonly delayMs: number;
+  readonly backoffMs: number;
+  readonly backoffFactor: number;
+  readonly backoffMaxMs: number | null;
+  /** Which share of the wait chance may take off, 0 to 1, so that what failed together does not return together. */
+  readonly jitter: number;
+  /** A run that was ready for so long clears the count of failures; a shorter one adds to it, however it ended. */
+  readonly resetAfterMs: number | null;
+  /** How many restarts are allowed, in a row or within the window, before the service is FATAL. */
+  readonly retries: number | null;
+  /** null: retries counts failures in a row. Else it counts restarts in a window that opens with a start. */
+  readonly withinMs: number | null;
+  /** How long FATAL lasts before all is forgiven and it is tried again. */
+  readonly fatalRetryAfterMs: number | null;
+}
+
+/**
+ * What kind of end a run came to. `timeout`: not ready, or not gone, in time. `heartbeat-lost`: it hung, by its
+ * heartbeat or by a probe. `unknown`: a process that was not our child ended, and the kernel kept no exit code.
+ */
+export const exitKinds = [
+  'clean',
+  'exit-code',
+  'signal',
+  'timeout',
+  'heartbeat-lost',
+  'over-memory',
+  'spawn-failed',
+  'unknown',
+] as const;
+
+export type ExitKind = (typeof exitKinds)[number];
+
+/** How a process ended: with this exit code, or by this signal. Exit code 143 is not the signal SIGTERM. */
+export type CodeOrSignal = number | SignalName;
+
+/** The main process alone, its process group, or all its descendants, those that changed group or parent too. */
+export type Reach = 'process' | 'group' | 'tree';
 
 /** Where a stream goes. Paths are absolute. `nohup-out` is nohup.out in cwd, else in $HOME, as POSIX has it. */
 export type Sink =
