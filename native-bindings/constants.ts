@@ -17,6 +17,8 @@ export const SIG_IGN = 1;
 export const SIG_SETMASK = linux ? 2 : 3;
 
 /** posix_spawnattr_setflags(3) */
+/** With the attribute's default group 0: a group of its own. */
+export const POSIX_SPAWN_SETPGROUP = 0x02;
 export const POSIX_SPAWN_SETSIGDEF = 0x04;
 export const POSIX_SPAWN_SETSIGMASK = 0x08;
 /** Apple only: every descriptor that no file action names is closed. */

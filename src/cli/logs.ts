@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.js';
 import { requireDaemon } from '../runtime/find-daemon.js';
 import { type LogChunk, LogReader, logFiles, watchFiles } from '../runtime/read-logs.js';
+import { statusOf } from '../runtime/status.js';
 import { type Handler, targets, text, userState } from './context.js';
 import { printJson, write } from './output.js';
 
@@ -10,7 +11,7 @@ export const logsCommand: Handler = async (parsed, caller) => {
     throw new UsageError('cannot show logs: give one NAME, or --pidfile FILE');
   const lines = parseLines(text(parsed, 'lines') ?? '10');
   const found = requireDaemon(target, userState());
-  const files = logFiles(found.record?.outputs ?? [], found.what);
+  const files = logFiles(statusOf(target, userState()).outputs, found.what);
   const show = parsed.flags.json === true ? makeJsonPrinter() : makePlainPrinter(files.length > 1);
   const readers = files.map((file) => new LogReader(file, lines));
   /** False as soon as nobody reads us any more. */

@@ -5,6 +5,8 @@ import { isTerminal } from '../os/terminal.js';
 import { buildSpec, type RunOptions } from '../runtime/run-options.js';
 import { planStart, startDaemon } from '../runtime/start-daemon.js';
 import type { StartedDaemon, StartRequest } from '../runtime/start-request.js';
+import { startWatched } from '../runtime/start-watched.js';
+import type { WatchOptions } from '../runtime/watch-options.js';
 import { type Handler, secondsFlag, text, userState } from './context.js';
 import { print, printJson, write } from './output.js';
 import type { ParsedCommand } from './parse-plain.js';
@@ -12,11 +14,16 @@ import type { ParsedCommand } from './parse-plain.js';
 export const runCommand: Handler = (parsed, caller) => {
   const request = requestFrom(parsed, caller);
   if (parsed.flags['dry-run'] === true) return printPlan(request, parsed.flags.json === true);
-  return announce(startDaemon(request), parsed);
+  const watch = watchOptionsFrom(parsed);
+  if (watch === undefined) return announce(startDaemon(request), parsed);
+  const started = startWatched(request, secondsFlag(parsed, 'ready-timeout') ?? 30_000);
+  return announce({ pid: started.pid, record: { ...started.record, outputs: started.outputs } }, parsed);
 };
 
+export type Announced = Pick<StartedDaemon, 'pid' | 'record'>;
+
 /** The pid alone on stdout, for `pid=$(tsdaemon run ...)`; a line for humans only where one is watching. */
-export function announce(started: StartedDaemon, { flags }: ParsedCommand): number {
+export function announce(started: Announced, { flags }: ParsedCommand): number {
   const { pid, record } = started;
   const { name } = record.spec;
   if (flags.json === true) printJson(asJson(started));
@@ -26,7 +33,7 @@ export function announce(started: StartedDaemon, { flags }: ParsedCommand): numb
   return 0;
 }
 
-export function asJson({ pid, record }: StartedDaemon): object {
+export function asJson({ pid, record }: Announced): object {
   const { name, detach } = record.spec;
   return { name, pid, pidfile: detach.pidfile, outputs: record.outputs };
 }
@@ -66,7 +73,60 @@ function optionsFrom(parsed: ParsedCommand): RunOptions {
     keepFds: flags['keep-fd'] as readonly string[] | undefined,
     stopSignal: text(parsed, 'stop-signal'),
     stopTimeoutMs: secondsFlag(parsed, 'stop-timeout'),
+    watch: watchOptionsFrom(parsed),
   };
+}
+
+/** undefined: no watchdog was asked for. */
+function watchOptionsFrom(parsed: ParsedCommand): WatchOptions | undefined {
+  const restart = text(parsed, 'restart');
+  if (restart === undefined) {
+    const stray = WATCH_FLAGS.find((flag) => parsed.flags[flag] !== undefined);
+    if (stray !== undefined) throw new UsageError(`cannot use --${stray} without --restart`, `--${stray}`);
+    return undefined;
+  }
+  return {
+    restart,
+    okExitCodes: text(parsed, 'ok-exit-codes'),
+    delayMs: secondsFlag(parsed, 'delay'),
+    backoffMs: secondsFlag(parsed, 'backoff'),
+    backoffFactor: numberFlag(parsed, 'backoff-factor'),
+    backoffMaxMs: secondsFlag(parsed, 'backoff-max'),
+    jitter: numberFlag(parsed, 'jitter'),
+    resetAfterMs: secondsFlag(parsed, 'reset-after'),
+    maxRestarts: numberFlag(parsed, 'max-restarts'),
+    withinMs: secondsFlag(parsed, 'within'),
+    fatalRetryAfterMs: secondsFlag(parsed, 'fatal-retry-after'),
+    stayUpMs: secondsFlag(parsed, 'stay-up'),
+    readyTimeoutMs: secondsFlag(parsed, 'ready-timeout'),
+    killMode: text(parsed, 'kill-mode'),
+    watchdogPidfile: text(parsed, 'watchdog-pidfile'),
+  };
+}
+
+const WATCH_FLAGS = [
+  'ok-exit-codes',
+  'delay',
+  'backoff',
+  'backoff-factor',
+  'backoff-max',
+  'jitter',
+  'reset-after',
+  'max-restarts',
+  'within',
+  'fatal-retry-after',
+  'stay-up',
+  'ready-timeout',
+  'kill-mode',
+  'watchdog-pidfile',
+];
+
+function numberFlag(parsed: ParsedCommand, flag: string): number | undefined {
+  const given = text(parsed, flag);
+  if (given === undefined) return undefined;
+  if (!/^-?\d+(\.\d+)?$/.test(given))
+    throw new UsageError(`cannot use --${flag} '${given}': expected a number`, `--${flag}`);
+  return Number(given);
 }
 
 function limitsFrom(given: readonly string[]): Record<string, string> {

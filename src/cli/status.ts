@@ -13,14 +13,22 @@ export const statusCommand: Handler = (parsed, caller) => {
 
 function describe(status: DaemonStatus): string {
   const what = status.name ?? status.pidfile ?? 'daemon';
-  if (status.state !== 'running') return `${what}: ${status.state}: ${status.reason}`;
+  if (status.pid === null) return `${what}: ${status.state}: ${status.reason}`;
   const facts = [
     `process ${status.pid}`,
     status.uptimeMs === null ? null : `up ${formatDuration(status.uptimeMs)}`,
     status.memoryBytes === null ? null : formatBytes(status.memoryBytes),
     status.command === null ? null : formatWords(status.command),
+    ...watchdogFacts(status),
   ];
-  return `${what}: running, ${facts.filter((fact) => fact !== null).join(', ')}`;
+  return `${what}: ${status.state}, ${facts.filter((fact) => fact !== null).join(', ')}`;
+}
+
+function watchdogFacts({ watchdog }: DaemonStatus): string[] {
+  if (watchdog === null) return [];
+  const last = watchdog.lastExit === null ? '' : `, last: ${watchdog.lastExit}`;
+  const holder = watchdog.pid === null ? 'its watchdog was killed' : `watchdog ${watchdog.pid}`;
+  return [`${holder}, ${watchdog.restarts} restarts${last}`];
 }
 
 export const listCommand: Handler = (parsed) => {

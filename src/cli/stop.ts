@@ -1,15 +1,22 @@
 import { NotReadyError } from '../errors.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonTarget } from '../runtime/find-daemon.js';
-import { prepareRestart, requestFromRecord, restartDaemonized } from '../runtime/restart-daemon.js';
+import {
+  adoptableRecord,
+  prepareRestart,
+  requestFromRecord,
+  restartDaemonized,
+} from '../runtime/restart-daemon.js';
 import { startDaemon } from '../runtime/start-daemon.js';
+import { startWatched } from '../runtime/start-watched.js';
 import { statusOf } from '../runtime/status.js';
 import { type StopOptions, type StopResult, stopDaemon } from '../runtime/stop-daemon.js';
+import type { DaemonRecord } from '../spec/daemon-record.js';
 import { type Handler, secondsFlag, signalFlag, targets, userState } from './context.js';
 import { print, printJson } from './output.js';
 import type { ParsedCommand } from './parse-plain.js';
 import { type ReportedError, reportError } from './report-error.js';
-import { announce, asJson } from './run.js';
+import { type Announced, announce, asJson } from './run.js';
 
 /** All of them side by side; one that fails does not keep the others from being stopped. */
 export const stopCommand: Handler = async (parsed, caller) => {
@@ -60,8 +67,8 @@ export const restartCommand: Handler = async (parsed, caller) => {
 
 async function restart(target: DaemonTarget, parsed: ParsedCommand, state: StateDirectory): Promise<unknown> {
   const record = await prepareRestart(target, stopOptions(parsed), state);
-  if (record.launchedBy === 'run') {
-    const daemon = startDaemon(requestFromRecord(record, state));
+  if (record.launchedBy !== 'daemonize') {
+    const daemon = startAgain(record, state);
     if (parsed.flags.json !== true) announce(daemon, parsed);
     return asJson(daemon);
   }
@@ -75,6 +82,20 @@ async function restart(target: DaemonTarget, parsed: ParsedCommand, state: State
   const status = statusOf(target, state);
   if (parsed.flags.json !== true) print(String(status.pid));
   return status;
+}
+
+export const adoptCommand: Handler = (parsed, caller) => {
+  const state = userState();
+  for (const target of targets(parsed, caller))
+    announce(startAgain(adoptableRecord(target, state), state), parsed);
+  return 0;
+};
+
+function startAgain(record: DaemonRecord, state: StateDirectory): Announced {
+  const request = requestFromRecord(record, state);
+  if (record.launchedBy !== 'watchdog') return startDaemon(request);
+  const { pid, outputs, record: started } = startWatched(request, record.spec.start.timeoutMs ?? 30_000);
+  return { pid, record: { ...started, outputs } };
 }
 
 function stopOptions(parsed: ParsedCommand): StopOptions {

@@ -1,7 +1,21 @@
+// The ends of our children, ours by birth or (as a subreaper) by adoption. Safe as long as nothing in this process
+// starts children in Node's own way: waitpid(-1) would take their ends away.
 import { linuxSyscalls, PR_SET_CHILD_SUBREAPER } from '../../native-bindings/constants.js';
 import { callLibc } from '../../native-bindings/libc.js';
+import { type ProcessEnd, reapAny } from './invoke.js';
 
-/** Orphans below us become our children instead of init's, so that we see how they end. Linux only. */
+/** Calls back for each child that has ended, as soon as SIGCHLD says so. */
+export function onChildEnd(ended: (pid: number, end: ProcessEnd) => void): void {
+  process.on('SIGCHLD', () => {
+    // One signal may stand for many children. All are collected before the first is told of: its successor may be
+    // started at once and end at once, and telling would never come to an end.
+    const ends: { readonly pid: number; readonly end: ProcessEnd }[] = [];
+    for (let child = reapAny(); child !== null; child = reapAny()) ends.push(child);
+    for (const { pid, end } of ends) ended(pid, end);
+  });
+}
+
+/** Orphans below us become our children instead of init's, so that nothing we started is out of sight. Linux only. */
 export function becomeSubreaper(): void {
   if (process.platform === 'linux')
     callLibc('syscall', linuxSyscalls.prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0, 0);

@@ -2,6 +2,7 @@
 import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import {
   POSIX_SPAWN_CLOEXEC_DEFAULT,
+  POSIX_SPAWN_SETPGROUP,
   POSIX_SPAWN_SETSIGDEF,
   POSIX_SPAWN_SETSIGMASK,
   WNOHANG,
@@ -36,6 +37,7 @@ export function spawn(
   invocation: Invocation,
   descriptors: DescriptorMap,
   hangup: 'ignore' | 'default',
+  ownGroup = false,
 ): number {
   const actions = Buffer.alloc(OPAQUE_BYTES);
   const attributes = Buffer.alloc(OPAQUE_BYTES);
@@ -50,7 +52,7 @@ export function spawn(
     callLibc(
       'posix_spawnattr_setflags',
       attributes,
-      POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | macFlag,
+      POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | macFlag | (ownGroup ? POSIX_SPAWN_SETPGROUP : 0),
     );
     // Only what was ignored before exec can be ignored after it: SIGHUP, if the caller of spawn said so.
     const reset = resettableSignals().filter(
@@ -176,6 +178,19 @@ export function reap(pid: number, block: boolean): ProcessEnd | null {
       // ECHILD: not ours, or reaped by the kernel because our caller had SIGCHLD ignored.
       return null;
     }
+  }
+}
+
+/** Any child that has ended; null if none has. */
+export function reapAny(): { readonly pid: number; readonly end: ProcessEnd } | null {
+  const status = Buffer.alloc(4);
+  try {
+    const pid = callLibc('waitpid', -1, status, WNOHANG);
+    return pid <= 0 ? null : { pid, end: readWaitStatus(status.readInt32LE(0)) };
+  } catch (error) {
+    // ECHILD: there are no children at all.
+    if (error instanceof LibcError && error.code === 'ECHILD') return null;
+    throw error;
   }
 }
 

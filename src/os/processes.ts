@@ -145,6 +145,28 @@ export function allProcesses(): ProcessStat[] {
     .filter((stat) => stat !== null);
 }
 
+/** Who is in a process group, zombies left out. */
+export function groupMembers(group: number): number[] {
+  return allProcesses()
+    .filter((stat) => stat.processGroup === group && !isZombie(stat))
+    .map((stat) => stat.pid);
+}
+
+/** Our own children that have ended and wait for waitpid. */
+export function unreapedChildren(): number[] {
+  return allProcesses()
+    .filter((stat) => stat.parent === process.pid && isZombie(stat))
+    .map((stat) => stat.pid);
+}
+
+/** Children, their children and so on, zombies left out. */
+export function descendantsOf(ancestor: number): number[] {
+  const all = allProcesses().filter((stat) => !isZombie(stat));
+  const below = (pid: number): number[] =>
+    all.filter(({ parent }) => parent === pid).flatMap((child) => [child.pid, ...below(child.pid)]);
+  return below(ancestor);
+}
+
 /** Zombies included: a process that ended and was not reaped yet is still listed by the kernel. */
 export function isZombie(stat: ProcessStat): boolean {
   return isDeadLetter(stat.stateLetter);

@@ -10,6 +10,17 @@ export function setDisposition(signal: SignalName, disposition: 'ignore' | 'defa
   callLibc('signal', constants.signals[signal], disposition === 'ignore' ? SIG_IGN : SIG_DFL);
 }
 
+/** Whether a process group has a member. */
+export function groupExists(group: number): boolean {
+  try {
+    callLibc('kill', -group, 0);
+    return true;
+  } catch (error) {
+    // EPERM: members, but none that we may signal.
+    return error instanceof LibcError && error.code === 'EPERM';
+  }
+}
+
 /** Signals every member of a process group; that none is left is no error. */
 export function signalGroup(group: number, signal: SignalName): void {
   try {

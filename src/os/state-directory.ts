@@ -18,6 +18,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, errnoNameOf, systemError, UsageError } from '../errors.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
+import type { ServiceLife, StopWish } from '../spec/service-life.js';
 import { makeFolders } from './folders.js';
 
 export class StateDirectory {
@@ -109,6 +110,41 @@ export class StateDirectory {
       renameSync(temporary, file);
     } catch (error) {
       throw systemError(`cannot write record ${file}`, error, file);
+    }
+  }
+
+  /** What the watchdog wrote of its program; null: nothing yet. */
+  readLife(name: string): ServiceLife | null {
+    try {
+      return JSON.parse(readFileSync(join(this.folderOf(name), 'life.json'), 'utf8')) as ServiceLife;
+    } catch (error) {
+      if (errnoNameOf(error) === 'ENOENT') return null;
+      throw systemError(`cannot read the state of '${name}'`, error);
+    }
+  }
+
+  writeLife(name: string, life: ServiceLife): void {
+    const file = join(this.folderOf(name), 'life.json');
+    const temporary = `${file}.${process.pid}.tmp`;
+    writeFileSync(temporary, JSON.stringify(life), { mode: 0o600 });
+    renameSync(temporary, file);
+  }
+
+  /** Left for the watchdog, which reads it when the stop is asked for. */
+  writeStopWish(name: string, wish: StopWish): void {
+    writeFileSync(join(this.folderOf(name), 'stop.json'), JSON.stringify(wish), { mode: 0o600 });
+  }
+
+  /** null: nothing special was asked for. */
+  takeStopWish(name: string): StopWish | null {
+    const file = join(this.folderOf(name), 'stop.json');
+    try {
+      const wish = JSON.parse(readFileSync(file, 'utf8')) as StopWish;
+      unlinkSync(file);
+      return wish;
+    } catch (error) {
+      if (errnoNameOf(error) === 'ENOENT') return null;
+      throw systemError(`cannot read ${file}`, error, file);
     }
   }
 

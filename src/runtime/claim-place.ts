@@ -8,32 +8,56 @@ import type { ServiceSpec } from '../spec/service-spec.js';
 import { settleRecord } from './settle-record.js';
 import { type Situation, situationOfPidfile } from './situation.js';
 
-/** Returns the name. Throws AlreadyRunningError for a live daemon, IdentityError where it cannot be told. */
-export function claimPlace(spec: ServiceSpec, named: boolean, state: StateDirectory): string {
+/**
+ * Returns the name. Throws AlreadyRunningError for a live daemon, IdentityError where it cannot be told. A new
+ * watchdog may take the place of one that was killed, and adopts the program that it left.
+ */
+export function claimPlace(
+  spec: ServiceSpec,
+  named: boolean,
+  isWatched: boolean,
+  state: StateDirectory,
+): string {
   const { pidfile } = spec.detach;
-  if (pidfile !== null) refusePidfileInUse(pidfile, state);
-  if (named) {
-    const record = state.read(spec.name);
-    if (record !== null)
-      refuseIfNotGone(`'${spec.name}'`, settleRecord(record, state), record.spec.detach.pidfile);
-    return spec.name;
-  }
-  return (pidfile === null ? null : state.nameByPidfile(pidfile)) ?? freeName(spec.name, state);
+  const holder = pidfile === null ? null : state.nameByPidfile(pidfile);
+  const name = named ? spec.name : (holder ?? freeName(spec.name, state));
+  const claim: Claim = { name, isWatched, path: pidfile };
+  if (pidfile !== null) refusePidfileInUse(pidfile, holder, claim, state);
+  const record = state.read(name);
+  if (record !== null) refuseIfNotGone(`'${name}'`, settleRecord(record, state), claim, state);
+  return name;
 }
 
-function refusePidfileInUse(pidfile: string, state: StateDirectory): void {
-  const name = state.nameByPidfile(pidfile);
-  const record = name === null ? null : state.read(name);
-  if (record !== null) refuseIfNotGone(`with pidfile ${pidfile}`, settleRecord(record, state), pidfile);
+interface Claim {
+  /** Under which the daemon is going to be recorded. */
+  readonly name: string;
+  readonly isWatched: boolean;
+  readonly path: string | null;
+}
+
+function refusePidfileInUse(
+  pidfile: string,
+  holder: string | null,
+  claim: Claim,
+  state: StateDirectory,
+): void {
+  const record = holder === null ? null : state.read(holder);
+  const recorded = record === null ? null : settleRecord(record, state);
+  if (recorded !== null) refuseIfNotGone(`with pidfile ${pidfile}`, recorded, claim, state);
   const content = readPidfile(pidfile);
   // The record's own process has been judged by its start time; anybody else's pid is judged by the file's time.
-  if (content.kind === 'pid' && content.pid === record?.process?.pid) return;
+  if (content.kind === 'pid' && content.pid === recorded?.process?.pid) return;
   const situation = situationOfPidfile(pidfile);
-  if (situation !== null) refuseIfNotGone(`with pidfile ${pidfile}`, situation, pidfile);
+  if (situation !== null) refuseIfNotGone(`with pidfile ${pidfile}`, situation, claim, state);
 }
 
-function refuseIfNotGone(what: string, { judgement, process }: Situation, path: string | null): void {
-  if (judgement.is === 'alive') throw new AlreadyRunningError(what, process!.pid, path);
+function refuseIfNotGone(what: string, situation: Situation, claim: Claim, state: StateDirectory): void {
+  const { judgement, process, record } = situation;
+  if (situation.isOrphaned === true && claim.isWatched && record?.spec.name === claim.name) return;
+  if (judgement.is === 'alive') {
+    const life = record?.launchedBy === 'watchdog' ? state.readLife(record.spec.name) : null;
+    throw new AlreadyRunningError(what, life?.process?.pid ?? process!.pid, claim.path);
+  }
   if (judgement.is === 'unknowable')
     throw new IdentityError(`cannot start ${what}: cannot tell whether it runs already: ${judgement.reason}`);
 }

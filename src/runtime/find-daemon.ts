@@ -2,7 +2,7 @@
 import { ConfigError, NotFoundError } from '../errors.js';
 import { canonicalPidfile } from '../os/pidfile.js';
 import type { StateDirectory } from '../os/state-directory.js';
-import type { DaemonRecord } from '../spec/daemon-record.js';
+import type { DaemonRecord, ProcessIdentity } from '../spec/daemon-record.js';
 import { settleRecord } from './settle-record.js';
 import { type Situation, situationOfPidfile } from './situation.js';
 
@@ -58,4 +58,10 @@ export function requireDaemon(target: DaemonTarget, state: StateDirectory): Foun
   if (found !== null) return found;
   if ('name' in target) throw new NotFoundError(`no daemon is named '${target.name}' in ${state.path}`);
   throw new NotFoundError(`no daemon is known for pidfile ${target.pidfile}, and the file is not there`);
+}
+
+/** The program's own process: a watched daemon's record names the watchdog. null: none runs. */
+export function programOf({ record, process }: FoundDaemon, state: StateDirectory): ProcessIdentity | null {
+  if (record?.launchedBy !== 'watchdog') return process;
+  return state.readLife(record.spec.name)?.process ?? null;
 }

@@ -1,6 +1,6 @@
 import { commandCandidates } from '../core/command-path.js';
 import { variable } from '../core/environment.js';
-import { NotFoundError } from '../errors.js';
+import { NotFoundError, UsageError } from '../errors.js';
 import { exitCodeOf, reap, spawn } from '../os/invoke.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import { enterDirectory } from '../os/working-directory.js';
@@ -21,6 +21,14 @@ export async function prepareRestart(
       `cannot restart ${what}: it was not started here, so nothing is recorded to start again`,
     );
   await stopDaemon(target, options, state);
+  return record;
+}
+
+/** The record of a program that runs without its watchdog. */
+export function adoptableRecord(target: DaemonTarget, state: StateDirectory): DaemonRecord {
+  const { record, what, isOrphaned } = requireDaemon(target, state);
+  if (record === null || isOrphaned !== true)
+    throw new UsageError(`cannot adopt ${what}: it is no program that runs without its watchdog`);
   return record;
 }
 

@@ -12,6 +12,7 @@ import { canonicalPidfile } from '../os/pidfile.js';
 import { parseSignal } from '../os/signals.js';
 import { decodeBytes, encodeBytes } from '../spec/byte-text.js';
 import type { Limit, LimitValue, ServiceSpec, SignalName, Sink, UserName } from '../spec/service-spec.js';
+import { buildWatch, parseReach, type WatchOptions } from './watch-options.js';
 
 /** Options of `run`. Relative paths are the caller's, whatever `cwd` says. */
 export interface RunOptions {
@@ -48,6 +49,8 @@ export interface RunOptions {
   readonly stopSignal?: string | undefined;
   /** Milliseconds between that and SIGKILL. Default: 10,000. */
   readonly stopTimeoutMs?: number | undefined;
+  /** Keeps the program alive under a watchdog. */
+  readonly watch?: WatchOptions | undefined;
 }
 
 /** Throws UsageError, naming the option, before anything has been changed. `titled` is what a name is made from. */
@@ -61,6 +64,21 @@ export function buildSpec(
   const path = (given: string, option: string): string => callersPath(given, option, caller.cwd);
   const pidfile = options.pidfile === undefined ? null : canonicalPidfile(path(options.pidfile, '--pidfile'));
   if (options.name !== undefined) checkName(options.name);
+  const watchdogPidfile = options.watch?.watchdogPidfile;
+  if (
+    watchdogPidfile !== undefined &&
+    options.pidfile !== undefined &&
+    path(watchdogPidfile, '--watchdog-pidfile') === path(options.pidfile, '--pidfile')
+  )
+    throw new UsageError(
+      'cannot use one file as --pidfile and --watchdog-pidfile: each names another process',
+      '--watchdog-pidfile',
+    );
+  if (options.watch !== undefined && (options.keepFds ?? []).length > 0)
+    throw new UsageError(
+      'cannot use --keep-fd with --restart: descriptors are not kept for later starts',
+      '--keep-fd',
+    );
   const user = options.user === undefined ? null : parseUser(options.user);
   return {
     name: options.name ?? proposeName(pidfile ?? titled),
@@ -74,11 +92,24 @@ export function buildSpec(
     },
     user,
     stdio: buildStdio(options, path, caller),
-    detach: { pidfile, hangup: parseHangup(options.hup), keepFds: parseKeepFds(options, caller) },
+    detach: {
+      pidfile,
+      hangup: parseHangup(options.hup),
+      keepFds: parseKeepFds(options, caller),
+      watchdogPidfile:
+        watchdogPidfile === undefined ? null : canonicalPidfile(path(watchdogPidfile, '--watchdog-pidfile')),
+    },
+    ...buildWatch(options.watch),
     stop: {
       signal: requireSignal(options.stopSignal ?? 'SIGTERM', '--stop-signal'),
       graceMs: checkMilliseconds('stopTimeoutMs', options.stopTimeoutMs ?? 10_000),
+      reach: parseReach(options.watch),
+      killReach: parseReach(options.watch),
+      // What a plain daemon starts is its own business; a watchdog must not start a second run beside it.
+      leftovers: options.watch === undefined || options.watch.killMode === 'process' ? 'spare' : 'stop',
     },
+    abort: { signal: 'SIGABRT', graceMs: 10_000 },
+    heartbeat: null,
   };
 }
 

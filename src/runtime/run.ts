@@ -28,7 +28,10 @@ export interface RunResult {
  * AlreadyRunningError, SpawnError, SystemError or DetachError (compare `code`); nothing is left behind then.
  * Rules: daemon(7), nohup(1) for the output.
  */
-export async function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+export async function run(
+  argv: readonly string[],
+  options: Omit<RunOptions, 'watch'> = {},
+): Promise<RunResult> {
   const caller = { cwd: workingDirectory(), environment: currentEnvironment(), inherited: () => null };
   const spec = buildSpec(argv, options, caller);
   const request = {

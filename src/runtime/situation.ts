@@ -11,6 +11,8 @@ export interface Situation {
   readonly process: ProcessIdentity | null;
   /** As it stands now, which is not what was read if a killed launcher's daemon was found again. */
   readonly record: DaemonRecord | null;
+  /** The program outlives its watchdog, which was killed: it runs, and nobody would restart it. */
+  readonly isOrphaned?: true;
 }
 
 export function judgeIdentity(identity: ProcessIdentity): Judgement {
@@ -65,6 +67,19 @@ function findOrphan(launcher: ProcessIdentity): ProcessIdentity | null {
     })
     .sort((a, b) => a.startTime - b.startTime || a.pid - b.pid);
   return candidates[0] === undefined ? null : identityOf(candidates[0].pid);
+}
+
+/**
+ * The program of a killed watchdog: it is in the watchdog's session, whose number is the launcher's pid, and leads a
+ * process group of its own. The oldest, for whatever it started itself is younger.
+ */
+export function findProgram({ launcher, process: watchdog }: DaemonRecord): ProcessIdentity | null {
+  if (watchdog === null || judgePlace(watchdog, viewpoint()) !== null) return null;
+  const [program] = allProcesses()
+    .filter((stat) => stat.session === launcher.pid && stat.pid === stat.processGroup && !isZombie(stat))
+    .filter((stat) => stat.pid !== watchdog.pid && stat.startTime >= (watchdog.startTime ?? 0))
+    .sort((a, b) => a.startTime - b.startTime || a.pid - b.pid);
+  return program === undefined ? null : identityOf(program.pid);
 }
 
 /** The situation of a pidfile that has no record here, so was written by another tool or another user. */

@@ -7,6 +7,7 @@ import { closeOnExecAboveTwo, duplicate, keepOnExec } from '../os/descriptors.js
 import { exec } from '../os/invoke.js';
 import { setLimit, setSoftOpenFiles } from '../os/limits.js';
 import { readMessage } from '../os/message.js';
+import { setNice } from '../os/priority.js';
 import { setDisposition } from '../os/signals.js';
 import { ORDER_DESCRIPTOR, type SentOrder, type StageVerdict, VERDICT_DESCRIPTOR } from './stage.js';
 import { startDaemon } from './start-daemon.js';
@@ -40,6 +41,7 @@ function becomeProgram({
   softOpenFiles,
   hangup,
   user,
+  nice,
 }: Extract<SentOrder, { do: 'exec' }>): never {
   const account = user === null ? null : findAccount(user);
   closeOnExecAboveTwo();
@@ -51,6 +53,7 @@ function becomeProgram({
     // Last, and little after them: they may leave Node no room to work in. Before the user: root may raise them.
     if (softOpenFiles !== null) setSoftOpenFiles(softOpenFiles);
     for (const limit of limits) setLimit(limit);
+    if (nice !== null) setNice(nice);
     if (account !== null) actAs(account);
   });
 }

@@ -33,6 +33,8 @@ export interface LastTouches {
   readonly softOpenFiles: number | null;
   readonly hangup: 'ignore' | 'default';
   readonly user: UserName | null;
+  /** Of the program alone; what has been lowered can only be raised again by root. */
+  readonly nice: number | null;
 }
 
 /** An order as it travels: with what the program is to inherit, program's descriptor -> stage's descriptor. */
@@ -76,6 +78,7 @@ export function startStage(
   descriptors: DescriptorMap,
   hangup: 'ignore' | 'default',
   extra: DescriptorMap = new Map(),
+  ownGroup = false,
 ): Stage {
   const inherited = new Map<number, number>();
   const passed: (readonly [number, number])[] = [];
@@ -100,7 +103,7 @@ export function startStage(
       // Options and certificates that are meant for the program, not for our own Node.
       env: currentEnvironment().filter((entry) => !/^NODE_(OPTIONS|EXTRA_CA_CERTS)=/.test(entry)),
     };
-    return { pid: spawn(invocation, inherited, hangup), verdict: pipe.read };
+    return { pid: spawn(invocation, inherited, hangup, ownGroup), verdict: pipe.read };
   } finally {
     closeDescriptor(message);
     closeDescriptor(pipe.write);
@@ -141,8 +144,15 @@ export function spawnWithLimits(
   invocation: Invocation,
   descriptors: DescriptorMap,
   touches: LastTouches,
+  ownGroup: boolean,
 ): number {
-  const stage = startStage({ do: 'exec', invocation, ...touches }, descriptors, touches.hangup);
+  const stage = startStage(
+    { do: 'exec', invocation, ...touches },
+    descriptors,
+    touches.hangup,
+    new Map(),
+    ownGroup,
+  );
   // The pipe closes by exec; bytes before that are an error.
   const text = readToEnd(stage.verdict).toString();
   closeDescriptor(stage.verdict);

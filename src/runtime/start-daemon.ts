@@ -1,11 +1,7 @@
 // Starts one daemon: takes the lock, judges what is there, and performs the detach plan. Runs in a launcher, a
 // process that exits soon after; where this process may not leave its session, a copy of the launcher does it all.
-import { closeSync, openSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { dirname } from 'node:path';
-import { commandCandidates } from '../core/command-path.js';
 import { type DetachStep, planDetach } from '../core/detach-plan.js';
-import { variable } from '../core/environment.js';
 import {
   BugError,
   DetachError,
@@ -18,11 +14,12 @@ import {
 import { actAs, findAccount } from '../os/credentials.js';
 import { closeOnExecAboveTwo } from '../os/descriptors.js';
 import { identityOf } from '../os/identity.js';
-import { type DescriptorMap, looksInvokable, reap, spawn } from '../os/invoke.js';
-import { setSoftOpenFiles } from '../os/limits.js';
+import { type DescriptorMap, reap } from '../os/invoke.js';
 import { type DirectoryLock, lockDirectory } from '../os/lock.js';
+import { makeMessage } from '../os/message.js';
 import { closeOutput, type OpenOutput, openOutput, truncateOutput } from '../os/outputs.js';
 import { checkPidfilePlace, removePidfile, writePidfile } from '../os/pidfile.js';
+import { setNice } from '../os/priority.js';
 import { joinProcessGroup, leaveSession, sessionFacts } from '../os/session.js';
 import { setDisposition } from '../os/signals.js';
 import { StateDirectory } from '../os/state-directory.js';
@@ -30,8 +27,14 @@ import { enterDirectory } from '../os/working-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceSpec, Sink } from '../spec/service-spec.js';
 import { claimPlace } from './claim-place.js';
-import { spawnWithLimits, startInCopy } from './stage.js';
-import type { StartedDaemon, StartRequest } from './start-request.js';
+import { spawnProgram } from './spawn-program.js';
+import { startInCopy } from './stage.js';
+import {
+  type StartedDaemon,
+  type StartRequest,
+  WATCH_ORDER_DESCRIPTOR,
+  type WatchOrder,
+} from './start-request.js';
 
 /** What the program gets beside 0, 1, 2 and the descriptors it is to keep: descriptor there -> descriptor here. */
 export type ExtraDescriptors = DescriptorMap;
@@ -154,18 +157,21 @@ class Start {
   #takeLock(pidfile: string | null): void {
     this.#state.create();
     this.#locks.push(lockDirectory(this.#state.path));
-    if (pidfile !== null) this.#locks.push(lockDirectory(dirname(pidfile)));
+    const { program = this.#spec } = this.#request;
+    const pidfiles = [pidfile, program.detach.pidfile].filter((path) => path !== null);
+    for (const folder of new Set(pidfiles.map(dirname))) this.#locks.push(lockDirectory(folder));
   }
 
   #writeIntent(): void {
-    const { pidfile } = this.#spec.detach;
-    if (pidfile !== null) checkPidfilePlace(pidfile);
-    const name = claimPlace(this.#spec, this.#request.named, this.#state);
+    const { program = this.#spec } = this.#request;
+    const { pidfile } = program.detach;
+    for (const path of [pidfile, this.#spec.detach.pidfile]) if (path !== null) checkPidfilePlace(path);
+    const name = claimPlace(program, this.#request.named, this.#request.program !== undefined, this.#state);
     this.#spec = { ...this.#spec, name };
     this.#previous = this.#state.read(name);
     this.#intent = {
       version: 1,
-      spec: this.#spec,
+      spec: { ...program, name },
       named: this.#request.named,
       phase: 'starting',
       launcher: identityOf(process.pid),
@@ -193,44 +199,28 @@ class Start {
   }
 
   #spawn(): void {
-    const { command, detach } = this.#spec;
-    const softOpenFiles = this.#request.callerOpenFiles;
-    const path = variable(command.env, 'PATH');
-    const invocation = {
-      candidates: commandCandidates(command.argv[0], path, this.#request.callerCwd),
-      argv: command.argv,
-      env: command.env,
-    };
-    const stdin = openSync('/dev/null', 'r+');
     const [stdout, stderr = stdout] = this.#outputs.map((output) => output.descriptor);
-    const descriptors = new Map<number, number>([
-      [0, stdin],
-      [1, stdout!],
-      [2, stderr!],
-    ]);
-    for (const descriptor of detach.keepFds) descriptors.set(descriptor, descriptor);
-    for (const [there, here] of this.#extra) descriptors.set(there, here);
-    // What cannot be exec'ed must not cost a log its content.
-    if (looksInvokable(invocation)) for (const output of this.#outputs) truncateOutput(output);
-    const ours = process.umask(command.umask ?? this.#callerUmask);
-    let raiseAgain = (): unknown => undefined;
-    try {
-      if (command.limits.length > 0) {
-        // The stage is our own file and may be out of the user's reach, so it takes the user on itself.
-        this.#leaveUser();
-        const { limits } = command;
-        const touches = { limits, softOpenFiles, hangup: detach.hangup, user: this.#spec.user };
-        this.#pid = spawnWithLimits(invocation, descriptors, touches);
-      } else {
-        if (softOpenFiles !== null) raiseAgain = setSoftOpenFiles(softOpenFiles);
-        this.#pid = spawn(invocation, descriptors, detach.hangup);
-      }
-    } finally {
-      raiseAgain();
-      process.umask(ours);
-      this.#leaveUser();
-      closeSync(stdin);
-    }
+    this.#pid = spawnProgram({
+      spec: this.#spec,
+      cwd: this.#request.callerCwd,
+      umask: this.#callerUmask,
+      softOpenFiles: this.#request.callerOpenFiles,
+      stdout: stdout!,
+      stderr: stderr!,
+      extra: new Map([...this.#extra, ...this.#watchOrder()]),
+      ownGroup: false,
+      // The launcher has it already.
+      nice: null,
+      leaveUser: this.#leaveUser,
+      whenInvokable: () => this.#outputs.forEach(truncateOutput),
+    });
+  }
+
+  /** A watchdog is told what it holds in the moment that this is settled: name, place and all. */
+  #watchOrder(): [number, number][] {
+    if (this.#request.program === undefined) return [];
+    const order = { record: this.#intent!, stateDirectory: this.#state.path };
+    return [[WATCH_ORDER_DESCRIPTOR, makeMessage('tsdaemon-watch', order satisfies WatchOrder)]];
   }
 
   #writeRecord(): void {
@@ -273,20 +263,6 @@ function changeDirectory(path: string): void {
     enterDirectory(path);
   } catch (error) {
     throw systemError(`cannot change to directory ${path}`, error, path);
-  }
-}
-
-function setNice(nice: number): void {
-  try {
-    setPriority(0, nice);
-  } catch (error) {
-    // Node wraps the errno of os functions in `info`.
-    const info = error instanceof Error && 'info' in error ? (error.info as { code?: string }) : {};
-    throw new SystemError(
-      `cannot set nice value ${nice}`,
-      { syscall: 'setpriority', errnoName: info.code ?? 'EINVAL' },
-      error,
-    );
   }
 }
 

@@ -1,5 +1,8 @@
 // What a start is asked for and what it answers: plain data, as it travels to a copy of the launcher and back.
-import type { DaemonRecord } from '../spec/daemon-record.js';
+import type { ServiceState } from '../core/service-machine.js';
+import { packageFile } from '../os/package-file.js';
+import type { DaemonRecord, ProcessIdentity } from '../spec/daemon-record.js';
+import type { ServiceLife } from '../spec/service-life.js';
 import type { ServiceSpec } from '../spec/service-spec.js';
 
 /** All that a start needs; plain data, so that it can be handed to a copy of the launcher. */
@@ -12,6 +15,8 @@ export interface StartRequest {
   readonly callerOpenFiles: number | null;
   readonly stateDirectory: string;
   readonly launchedBy: DaemonRecord['launchedBy'];
+  /** What the started process is to hold, for a watchdog: recorded in place of `spec`, which is the watchdog's own. */
+  readonly program?: ServiceSpec;
 }
 
 export interface StartedDaemon {
@@ -20,3 +25,33 @@ export interface StartedDaemon {
   /** Output files that were not there before. */
   readonly created: readonly string[];
 }
+
+/** What a watchdog is told by its launcher, through WATCH_ORDER_DESCRIPTOR. */
+export interface WatchOrder {
+  readonly record: DaemonRecord;
+  readonly stateDirectory: string;
+  /** From its own former self: what it knew before it exchanged its code. */
+  readonly memory?: WatchdogMemory;
+}
+
+export interface WatchdogMemory {
+  readonly state: ServiceState;
+  /** null between two runs. */
+  readonly process: ProcessIdentity | null;
+  /** Whether the process is a child of the watchdog, or was found running. */
+  readonly isChild: boolean;
+  readonly life: ServiceLife;
+}
+
+export const WATCH_ORDER_DESCRIPTOR = 3;
+export const WATCH_VERDICT_DESCRIPTOR = 4;
+
+/** A small young generation: it collects more often and keeps a process that lives for months at its size. */
+export const watchdogCommand = (): [string, ...string[]] => [
+  process.execPath,
+  '--max-semi-space-size=1',
+  packageFile('watchdog.cjs'),
+];
+
+/** Asks a watchdog to exchange its code. By default the signal is ignored, so one that is too old survives it. */
+export const UPGRADE_SIGNAL = 'SIGWINCH';

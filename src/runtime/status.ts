@@ -3,13 +3,14 @@ import { errnoNameOf } from '../errors.js';
 import { commandLine, readStat, residentBytes, startedAt } from '../os/processes.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import { encodeBytes } from '../spec/byte-text.js';
+import type { ServiceLife } from '../spec/service-life.js';
 import { type DaemonTarget, type FoundDaemon, findDaemon } from './find-daemon.js';
 
 /** What is known of a daemon now. Times in milliseconds, memory in bytes; null is "does not apply, or cannot be read". */
 export interface DaemonStatus {
   readonly name: string | null;
   /** dead: ended without being stopped, and its pidfile is still there. unknown: nobody can tell from here. */
-  readonly state: 'running' | 'dead' | 'stopped' | 'unknown';
+  readonly state: 'running' | 'starting' | 'stopping' | 'waiting' | 'fatal' | 'dead' | 'stopped' | 'unknown';
   /** LSB: 0 running, 1 dead with a pidfile left, 3 not running, 4 cannot tell. */
   readonly code: 0 | 1 | 3 | 4;
   /** Why the state is what it is. */
@@ -22,12 +23,19 @@ export interface DaemonStatus {
   readonly uptimeMs: number | null;
   readonly cpuMs: number | null;
   readonly memoryBytes: number | null;
+  /** Only of a program under a watchdog. */
+  readonly watchdog: {
+    readonly pid: number | null;
+    readonly restarts: number;
+    readonly lastExit: string | null;
+    readonly nextStartAt: string | null;
+  } | null;
 }
 
 /** Never throws for a daemon that is not there: that is an answer. */
 export function statusOf(target: DaemonTarget, state: StateDirectory): DaemonStatus {
   const found = findDaemon(target, state);
-  if (found !== null) return describe(found);
+  if (found !== null) return describe(found, state);
   const reason = 'name' in target ? 'no daemon of this name is recorded' : 'the pidfile is not there';
   return {
     name: 'name' in target ? target.name : null,
@@ -39,25 +47,61 @@ export function statusOf(target: DaemonTarget, state: StateDirectory): DaemonSta
     command: null,
     outputs: [],
     startedAt: null,
+    watchdog: null,
   };
 }
 
 export function statusOfAll(state: StateDirectory): DaemonStatus[] {
   return state.names().flatMap((name) => {
     const found = findDaemon({ name }, state);
-    return found === null ? [] : [describe(found)];
+    return found === null ? [] : [describe(found, state)];
   });
 }
 
 const nothingRuns = { pid: null, uptimeMs: null, cpuMs: null, memoryBytes: null } as const;
 
-function describe({ name, judgement, process, record, pidfile }: FoundDaemon): DaemonStatus {
+function describe(found: FoundDaemon, state: StateDirectory): DaemonStatus {
+  const { record } = found;
+  const life = record?.launchedBy === 'watchdog' ? state.readLife(record.spec.name) : null;
+  return life === null ? describeProcess(found) : describeWatched(found, life);
+}
+
+/** The record names the watchdog; what the user means is the program. */
+function describeWatched(found: FoundDaemon, life: ServiceLife): DaemonStatus {
+  const isWatched = found.judgement.is === 'alive' && found.isOrphaned !== true;
+  const program = {
+    ...describeProcess({ ...found, process: life.process ?? found.process }),
+    outputs: life.outputs,
+    watchdog: {
+      pid: isWatched ? found.process!.pid : null,
+      restarts: life.restarts,
+      lastExit: life.lastExit,
+      nextStartAt: life.nextStartAt === null ? null : new Date(life.nextStartAt).toISOString(),
+    },
+  };
+  const last = life.lastExit === null ? '' : `, last run: ${life.lastExit}`;
+  if (isWatched && life.process !== null)
+    return { ...program, state: activeState(life), reason: `held by watchdog ${found.process!.pid}${last}` };
+  if (life.state === 'FATAL')
+    return { ...program, ...nothingRuns, state: 'fatal', code: 3, reason: `${life.reason}${last}` };
+  if (isWatched)
+    return { ...program, ...nothingRuns, state: 'waiting', code: 3, reason: `to be started again${last}` };
+  return program.state === 'running' ? program : { ...program, reason: `${program.reason}${last}` };
+}
+
+function activeState({ state }: ServiceLife): 'running' | 'starting' | 'stopping' {
+  if (state === 'STARTING') return 'starting';
+  return state === 'STOPPING' ? 'stopping' : 'running';
+}
+
+function describeProcess({ name, judgement, process, record, pidfile }: FoundDaemon): DaemonStatus {
   const common = {
     name,
     reason: judgement.reason,
     pidfile,
     command: record?.spec.command.argv ?? null,
     outputs: record?.outputs ?? [],
+    watchdog: null,
     startedAt: record === null ? null : new Date(record.startedAt).toISOString(),
   };
   if (judgement.is === 'alive') {

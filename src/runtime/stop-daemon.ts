@@ -3,11 +3,11 @@ import { monotonicMs } from '../os/clock.js';
 import { lockDirectory } from '../os/lock.js';
 import { removePidfile } from '../os/pidfile.js';
 import { ProcessHandle } from '../os/process-handle.js';
-import { allProcesses, isZombie, readStat } from '../os/processes.js';
+import { descendantsOf, groupMembers, readStat } from '../os/processes.js';
 import { signalGroup } from '../os/signals.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { SignalName } from '../spec/service-spec.js';
-import { type DaemonTarget, type FoundDaemon, findDaemon, requireDaemon } from './find-daemon.js';
+import { type DaemonTarget, type FoundDaemon, findDaemon, programOf, requireDaemon } from './find-daemon.js';
 
 export interface StopOptions {
   /** Default: what the daemon was started with, SIGTERM for a foreign pidfile. */
@@ -46,20 +46,34 @@ export async function stopDaemon(
     throw new IdentityError(
       `cannot stop ${found.what}: cannot tell whether it runs: ${found.judgement.reason}`,
     );
-  const by = found.judgement.is === 'alive' ? await end(found, options) : 'itself';
+  const pid = programOf(found, state)?.pid ?? null;
+  const by = found.judgement.is === 'alive' ? await end(found, options, state) : 'itself';
   recordStopped(found, state);
-  return { name, pid: by === 'itself' ? null : found.process!.pid, by };
+  return { name, pid: by === 'itself' ? null : pid, by };
 }
 
-async function end(found: FoundDaemon, options: StopOptions): Promise<StopResult['by']> {
+async function end(
+  found: FoundDaemon,
+  options: StopOptions,
+  state: StateDirectory,
+): Promise<StopResult['by']> {
   const { pid, startTime } = found.process!;
   using handle = ProcessHandle.open(pid, startTime);
   if (handle === null) return 'itself';
   const spec = found.record?.spec.stop;
+  const isWatchdog = found.record?.launchedBy === 'watchdog' && found.isOrphaned !== true;
+  if (isWatchdog) return await endWatchdog(found, handle, options, state);
   const signal = options.signal ?? spec?.signal ?? 'SIGTERM';
   const timeoutMs = options.timeoutMs ?? spec?.graceMs ?? 10_000;
-  const group = options.group === true ? groupOf(found) : null;
+  const isWholeGroup = options.group === true || (spec !== undefined && spec.reach !== 'process');
+  const group = isWholeGroup ? groupOf(found) : null;
+  // What has left the group is told too where the program was started so; nobody adopts it any more.
+  const others =
+    spec?.reach === 'tree'
+      ? descendantsOf(pid).filter((member) => readStat(member)?.processGroup !== group)
+      : [];
   if (!deliver(handle, group, signal)) return 'itself';
+  for (const member of others) tell(member, signal);
   // A stopped process (SIGSTOP, ^Z) takes no other signal before it goes on; SIGKILL needs no help.
   deliver(handle, group, 'SIGCONT');
   const deadline = monotonicMs() + timeoutMs;
@@ -67,12 +81,53 @@ async function end(found: FoundDaemon, options: StopOptions): Promise<StopResult
     return 'signal';
   if (options.kill === false) throw new StopTimeoutError(found.what, pid, timeoutMs);
   deliver(handle, group, 'SIGKILL');
+  for (const member of others) tell(member, 'SIGKILL');
   const KILL_TAKES_EFFECT_MS = 10_000;
   // A process in uninterruptible sleep (a dead disk) does not even hear SIGKILL.
   const end = monotonicMs() + KILL_TAKES_EFFECT_MS;
   if (!(await handle.ended(KILL_TAKES_EFFECT_MS)) || (group !== null && !(await groupEnded(group, end))))
     throw new StopTimeoutError(found.what, pid, timeoutMs);
   return 'SIGKILL';
+}
+
+/**
+ * A watchdog stops its program by the program's own rules, or as we wish, and leaves. If even the time that this takes
+ * is over, both are killed, the program first.
+ */
+async function endWatchdog(
+  found: FoundDaemon,
+  watchdog: ProcessHandle,
+  { signal, timeoutMs, kill, group }: StopOptions,
+  state: StateDirectory,
+): Promise<StopResult['by']> {
+  const { name, stop } = found.record!.spec;
+  const held = state.readLife(name)?.process ?? null;
+  using program = held === null ? null : ProcessHandle.open(held.pid, held.startTime);
+  const graceMs = timeoutMs ?? stop.graceMs;
+  state.writeStopWish(name, {
+    ...(signal === undefined ? {} : { signal }),
+    graceMs: kill === false ? null : graceMs,
+    ...(group === true ? { reach: 'group', killReach: 'group' } : {}),
+  });
+  if (!watchdog.signal('SIGTERM')) return 'itself';
+  watchdog.signal('SIGCONT');
+  const MARGIN_MS = 5000;
+  const limitMs =
+    kill === false ? (graceMs ?? 0) : graceMs === null ? Number.POSITIVE_INFINITY : graceMs + MARGIN_MS;
+  if (await watchdog.ended(limitMs)) {
+    const { lastExit } = state.readLife(name) ?? { lastExit: null };
+    return held !== null && lastExit === 'killed by SIGKILL' ? 'SIGKILL' : 'signal';
+  }
+  if (kill === false) throw new StopTimeoutError(found.what, held?.pid ?? watchdog.pid, limitMs);
+  if (program !== null) deliver(program, program.pid, 'SIGKILL');
+  if (!(await watchdog.ended(MARGIN_MS))) watchdog.signal('SIGKILL');
+  await watchdog.ended(MARGIN_MS);
+  return 'SIGKILL';
+}
+
+function tell(pid: number, signal: SignalName): void {
+  using handle = ProcessHandle.open(pid, null);
+  handle?.signal(signal);
 }
 
 /** False if the daemon has ended. Once to each member, for many programs take a second SIGTERM for "now really". */
@@ -97,12 +152,6 @@ export function groupOf({ process: daemon, record, what }: FoundDaemon): number 
   return stat.processGroup;
 }
 
-function groupMembers(group: number): number[] {
-  return allProcesses()
-    .filter((stat) => stat.processGroup === group && !isZombie(stat))
-    .map((stat) => stat.pid);
-}
-
 /** Members may start more members, so it asks again until none is left. */
 async function groupEnded(group: number, deadline: number): Promise<boolean> {
   for (let members = groupMembers(group); members.length > 0; members = groupMembers(group)) {
@@ -112,15 +161,21 @@ async function groupEnded(group: number, deadline: number): Promise<boolean> {
   return true;
 }
 
-function recordStopped({ record, process: daemon, pidfile }: FoundDaemon, state: StateDirectory): void {
+function recordStopped(found: FoundDaemon, state: StateDirectory): void {
+  const { record, process: daemon, pidfile } = found;
   if (record === null) {
     if (pidfile !== null && daemon !== null) removePidfile(pidfile, daemon.pid);
     return;
   }
   using _lock = lockDirectory(state.path);
-  if (pidfile !== null && daemon !== null) removePidfile(pidfile, daemon.pid);
+  const life = record.launchedBy === 'watchdog' ? state.readLife(record.spec.name) : null;
+  const pids = [daemon?.pid, record.process?.pid, life?.lastPid].filter((pid) => pid != null);
+  for (const path of [pidfile, record.spec.detach.watchdogPidfile])
+    if (path !== null) for (const pid of pids) removePidfile(path, pid);
   const now = state.read(record.spec.name);
   // Another start may have taken the name meanwhile; its record is not ours to change.
-  if (now !== null && now.startedAt === record.startedAt && now.phase !== 'stopped')
-    state.write({ ...record, phase: 'stopped' });
+  if (now === null || now.startedAt !== record.startedAt || now.phase === 'stopped') return;
+  state.write({ ...record, phase: 'stopped' });
+  if (life !== null)
+    state.writeLife(record.spec.name, { ...life, state: 'STOPPED', process: null, nextStartAt: null });
 }

@@ -32,8 +32,11 @@ export interface DaemonRecord {
   readonly phase: 'starting' | 'running' | 'stopped';
   readonly launcher: ProcessIdentity;
   readonly process: ProcessIdentity | null;
-  /** Who does the detaching: `run` here, or the program itself by daemonize(), which then restarts it too. */
-  readonly launchedBy: 'run' | 'daemonize';
+  /**
+   * Whose process is recorded: the program's own, started by `run` or by the program's own daemonize(), or that of
+   * the watchdog that holds it.
+   */
+  readonly launchedBy: 'run' | 'daemonize' | 'watchdog';
   /** What the spec left to be inherited, as it was then; a restart from elsewhere gives the same. */
   readonly inherited: {
     readonly cwd: string | null;

@@ -48,6 +48,7 @@ test('0: a daemon that runs, with all that can be known of it', async () => {
       pid,
       pidfile: world.path('x.pid'),
       command: ['sleep', '300'],
+      watchdog: null,
       outputs: [world.path('nohup.out')],
     });
     assert.ok(Date.parse(startedAt!) >= before && Date.parse(startedAt!) <= Date.now());

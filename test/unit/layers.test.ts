@@ -62,8 +62,11 @@ const windows: Readonly<Record<string, readonly string[]>> = {
   'src/runtime/read-logs.ts': ['node:fs'],
   'src/runtime/run-options.ts': ['node:fs'],
   'src/runtime/stage-main.ts': ['node:fs'],
-  'src/runtime/start-daemon.ts': ['node:fs', 'node:os'],
+  'src/runtime/spawn-program.ts': ['node:fs'],
+  'src/runtime/start-watched.ts': ['node:fs'],
   'src/runtime/status.ts': ['node:fs'],
+  'src/runtime/watchdog-main.ts': ['node:fs'],
+  'src/runtime/watchdog.ts': ['node:fs'],
 };
 
 const isPath = (imported: string): boolean => /^(src|native-bindings)\/.*\.ts$/.test(imported);

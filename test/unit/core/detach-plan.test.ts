@@ -7,6 +7,7 @@ import {
   planDetach,
 } from '../../../src/core/detach-plan.js';
 import type { ServiceSpec, Sink } from '../../../src/spec/service-spec.js';
+import { anyService } from '../../support/any-service.js';
 
 type StepName = DetachStep['name'];
 
@@ -14,12 +15,11 @@ const file = (path: string): Sink => ({ kind: 'file', path, open: 'append' });
 
 /** A plain command: nothing asked for but to be detached. */
 const PLAIN: ServiceSpec = {
-  name: 'web',
+  ...anyService(),
   command: { argv: ['sleep', '300'], cwd: null, env: [], umask: null, nice: null, limits: [] },
   user: null,
   stdio: { stdout: file('/log/out'), stderr: 'as-stdout' },
-  detach: { pidfile: null, hangup: 'ignore', keepFds: [] },
-  stop: { signal: 'SIGTERM', graceMs: 10_000 },
+  detach: { pidfile: null, hangup: 'ignore', keepFds: [], watchdogPidfile: null },
 };
 
 /** A launcher that may leave its session at once. */
@@ -196,7 +196,7 @@ test('fields without a step of their own travel in one', () => {
   const limits = [{ resource: 'nofile', soft: 64, hard: 128 }];
   const spec: ServiceSpec = {
     ...command({ limits })(PLAIN),
-    detach: { pidfile: '/run/web.pid', hangup: 'default', keepFds: [5, 7] },
+    detach: { pidfile: '/run/web.pid', hangup: 'default', keepFds: [5, 7], watchdogPidfile: null },
   };
   const steps = planDetach(spec, FREE);
   const stepOf = (name: StepName): DetachStep | undefined => steps.find((step) => step.name === name);
