@@ -27,9 +27,10 @@ export async function main(): Promise<number> {
     write(2, 'tsdaemon: Windows has no sessions to leave: run it inside WSL\n');
     return 125;
   }
-  const caller = readCaller();
   let parsed: ParsedCommand | 'shown' | null = null;
   try {
+    // Even this may need libc, which may not be there.
+    const caller = readCaller();
     if (caller.args[0] === 'nohup') return await runNohup(caller);
     parsed =
       parsePlain(caller.args) ?? (await import('./parse-with-commander.js')).parseWithCommander(caller.args);
@@ -37,7 +38,7 @@ export async function main(): Promise<number> {
     const handler = await handlers[parsed.command as keyof typeof handlers]();
     return await handler(parsed, caller);
   } catch (error) {
-    const { command, flags } = parsed === null || parsed === 'shown' ? asTyped(caller.args) : parsed;
+    const { command, flags } = parsed === null || parsed === 'shown' ? asTyped(process.argv.slice(2)) : parsed;
     const { exitCode, json } = reportError(error, command);
     if (flags.json === true) printJson(json);
     return exitCode;

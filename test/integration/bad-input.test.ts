@@ -239,3 +239,20 @@ function shown(word: string): string {
   if (word.length > 50) return `${word.slice(0, 10)}...`;
   return word === '' ? "''" : word.replaceAll(/\p{Control}/gu, '?');
 }
+
+test('without the native module every command that needs it says so in one line, and the others work', async () => {
+  await using world = await makeWorld();
+  const bare = world.path('bare');
+  for (const part of ['bin', 'dist', 'package.json'])
+    cpSync(join(packageRoot, part), join(bare, part), { recursive: true });
+  const command = join(bare, 'bin/tsdaemon.js');
+  for (const verb of [
+    ['run', '--', 'sleep', '300'],
+    ['nohup', 'true'],
+  ]) {
+    const { code, stderr } = await world.run([command, ...verb]);
+    assert.equal(code, 125);
+    assert.match(stderr, /^tsdaemon: cannot load the native module @yuuang\/ffi-rs-\S+ .*\n$/);
+  }
+  assert.equal((await world.run([command, 'status', 'web'])).code, 3);
+});
