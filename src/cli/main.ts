@@ -38,7 +38,8 @@ export async function main(): Promise<number> {
     const handler = await handlers[parsed.command as keyof typeof handlers]();
     return await handler(parsed, caller);
   } catch (error) {
-    const { command, flags } = parsed === null || parsed === 'shown' ? asTyped(process.argv.slice(2)) : parsed;
+    const { command, flags } =
+      parsed === null || parsed === 'shown' ? asTyped(process.argv.slice(2)) : parsed;
     const { exitCode, json } = reportError(error, command);
     if (flags.json === true) printJson(json);
     return exitCode;
