@@ -37,7 +37,7 @@ function situationOfStart(record: DaemonRecord): Situation {
     };
     return { judgement, process: null, record };
   }
-  const process = judgePlace(record.launcher, viewpoint()) === null ? findOrphan(record.launcher) : null;
+  const process = judgePlace(record.launcher, viewpoint()) === null ? findOrphan(record) : null;
   if (process === null) {
     const judgement: Judgement = {
       is: 'gone',
@@ -57,10 +57,12 @@ function situationOfStart(record: DaemonRecord): Situation {
  * What a killed launcher left behind. The program's session id is the launcher's pid, and the kernel gives that
  * number to nobody else while a member of the session lives.
  */
-function findOrphan(launcher: ProcessIdentity): ProcessIdentity | null {
+function findOrphan({ launcher, launchedBy }: DaemonRecord): ProcessIdentity | null {
   const START_WITHIN_TICKS = 6000;
   const candidates = allProcesses()
     .filter((stat) => stat.session === launcher.pid && stat.pid !== launcher.pid && !isZombie(stat))
+    // A watchdog stays in the launcher's process group; its program has one of its own.
+    .filter((stat) => launchedBy !== 'watchdog' || stat.processGroup === launcher.pid)
     .filter(({ startTime }) => {
       const ticks = startTime - (launcher.startTime ?? startTime);
       return ticks >= 0 && ticks < START_WITHIN_TICKS;
