@@ -294,6 +294,8 @@ test('a watchdog killed right after its program: run starts one copy, never a se
     while (performance.now() < until);
     process.kill(watchdog, 'SIGKILL');
     await ended(watchdog);
+    // Dying takes a moment too, in which its command line can still be read.
+    await ended(pid);
     const left = world.programs();
     assert.ok(left.length <= 1, `round ${round}`);
     const before = await world.status();
