@@ -7,20 +7,20 @@ import { errnoNameOf } from '../errors.js';
  * system says ENOENT to a mkdir, as /proc does.
  */
 export function makeFolders(path: string): void {
-  const errnoName = tryMkdir(path);
-  if (errnoName !== 'ENOENT' || path === dirname(path)) return;
+  if (makeFolder(path, 'ENOENT') || path === dirname(path)) return;
   makeFolders(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+  makeFolder(path, null);
 }
 
-function tryMkdir(path: string): string | null {
+/** Whether it is there now: made by us, before us, or in the same moment by somebody else. */
+function makeFolder(path: string, tolerated: 'ENOENT' | null): boolean {
   try {
     mkdirSync(path, { mode: 0o700 });
-    return null;
+    return true;
   } catch (error) {
     const errnoName = errnoNameOf(error);
-    // EEXIST: there already, or somebody else was faster.
-    if (errnoName === 'EEXIST' || errnoName === 'ENOENT') return errnoName;
+    if (errnoName === 'EEXIST') return true;
+    if (errnoName === tolerated) return false;
     throw error;
   }
 }
