@@ -27,15 +27,46 @@ export const POSIX_SPAWN_CLOEXEC_DEFAULT = 0x4000;
 /** poll(2) */
 export const POLLIN = 1;
 
+/** socket(2) and what goes with it, as on Linux, on every architecture. */
+export const AF_UNIX = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SO_PASSCRED = 16;
+export const SCM_RIGHTS = 1;
+export const SCM_CREDENTIALS = 2;
+export const MSG_CTRUNC = 0x08;
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_CMSG_CLOEXEC = 0x4000_0000;
+export const SHUT_RDWR = 2;
+
+/** fallocate(2) of Linux. */
+export const FALLOC_FL_KEEP_SIZE = 0x01;
+export const FALLOC_FL_PUNCH_HOLE = 0x02;
+export const FALLOC_FL_COLLAPSE_RANGE = 0x08;
+
+/** lseek(2) of Linux: the next byte that is in no hole, or that is in one; the end of a file counts as a hole. */
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
+
+/** splice(2) */
+export const SPLICE_F_MOVE = 1;
+export const SPLICE_F_NONBLOCK = 2;
+
+/** fcntl(2) of Linux; a process without privileges may go up to /proc/sys/fs/pipe-max-size, 1 MiB by default. */
+export const F_SETPIPE_SZ = 1031;
+
 /** proc_pidinfo(3) of macOS. */
 export const PROC_PIDTBSDINFO = 3;
 
 /** Linux system calls without a wrapper in every libc. The table is [x86_64, arm64]; from 424 on all are equal. */
 export const linuxSyscalls = {
+  fcntl: arm64 ? 25 : 72,
+  prctl: arm64 ? 167 : 157,
   setgroups: arm64 ? 159 : 116,
   setresuid: arm64 ? 147 : 117,
   setresgid: arm64 ? 149 : 119,
-  prctl: arm64 ? 167 : 157,
   pidfd_send_signal: 424,
   pidfd_open: 434,
   close_range: 436,

@@ -46,6 +46,22 @@ const functions = {
   pipe: errno(['bytes']),
   poll: errno(['bytes', 'i64', 'i32']),
   memfd_create: errno(['bytes', 'u32']),
+  mkfifo: errno(['bytes', 'u32']),
+  fallocate: errno(['i32', 'i32', 'i64', 'i64']),
+  fdatasync: errno(['i32']),
+  lseek: { takes: ['i32', 'i64', 'i32'], returns: 'i64', fails: 'errno' },
+  splice: { takes: ['i32', 'address', 'i32', 'bytes', 'i64', 'u32'], returns: 'i64', fails: 'errno' },
+  copy_file_range: {
+    takes: ['i32', 'bytes', 'i32', 'bytes', 'i64', 'u32'],
+    returns: 'i64',
+    fails: 'errno',
+  },
+  lgetxattr: { takes: ['bytes', 'bytes', 'bytes', 'i64'], returns: 'i64', fails: 'errno' },
+  socket: errno(['i32', 'i32', 'i32']),
+  bind: errno(['i32', 'bytes', 'u32']),
+  setsockopt: errno(['i32', 'i32', 'i32', 'bytes', 'u32']),
+  recvmsg: { takes: ['i32', 'bytes', 'i32'], returns: 'i64', fails: 'errno' },
+  shutdown: errno(['i32', 'i32']),
   execve: errno(['bytes', 'address', 'address']),
   posix_spawn: value(['bytes', 'bytes', 'bytes', 'bytes', 'address', 'address']),
   posix_spawn_file_actions_init: value(['bytes']),
@@ -188,12 +204,20 @@ export function callLibc<F extends LibcFunction>(name: F, ...args: LibcArguments
   return judge(name, prepare(name, args, false) as NativeResult);
 }
 
+/** The arguments of calls that are under way in the pool: it holds their addresses, which keeps no Buffer alive. */
+const underWay = new Set<readonly unknown[]>();
+
 /** The same on a thread of the libuv pool, for calls that block. The buffers stay in use until it settles. */
 export async function callLibcInPool<F extends LibcFunction>(
   name: F,
   ...args: LibcArguments<F>
 ): Promise<number> {
-  return judge(name, (await prepare(name, args, true)) as NativeResult);
+  underWay.add(args);
+  try {
+    return judge(name, (await prepare(name, args, true)) as NativeResult);
+  } finally {
+    underWay.delete(args);
+  }
 }
 
 /**

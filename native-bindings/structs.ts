@@ -1,4 +1,5 @@
 // Layouts of the C structures we read and write. 64-bit, little-endian: the platforms ffi-rs is built for.
+import { AF_UNIX } from './constants.js';
 import { addressOf, callLibc } from './libc.js';
 
 /** posix_spawnattr_t and posix_spawn_file_actions_t are 336 and 80 bytes at most; 512 leaves room. */
@@ -76,6 +77,76 @@ export const pollSet = {
   /** Which entries have something to tell: ready, hung up or in error. */
   isReady: (bytes: Buffer, index: number): boolean => bytes.readInt16LE(8 * index + 6) !== 0,
 };
+
+/** What struct sockaddr_un has room for, the NUL that ends a path included. */
+const SUN_PATH_BYTES = 108;
+
+/** struct sockaddr_un of Linux for a path, or for an abstract name given as `@name`; null: it does not fit. */
+export function unixSocketAddress(path: Uint8Array): Buffer | null {
+  const isAbstract = path[0] === 0x40;
+  // An abstract name begins with a NUL, is not ended by one, and is told from others by its length.
+  const bytes = isAbstract ? Buffer.concat([Buffer.of(0), path.subarray(1)]) : cString(path);
+  return bytes.length > SUN_PATH_BYTES ? null : Buffer.concat([Buffer.of(AF_UNIX, 0), bytes]);
+}
+
+const alignUp = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+
+/** Where the fields of struct msghdr and struct cmsghdr lie on 64-bit Linux. */
+const messageFields = { bytes: 56, vector: 16, vectorLength: 24, control: 32, controlLength: 40, flags: 48 };
+const controlFields = { length: 0, level: 8, type: 12, data: 16 };
+
+/** Room for one control message of so many bytes: CMSG_SPACE. */
+export const controlSpace = (bytes: number): number => controlFields.data + alignUp(bytes);
+
+export interface ControlMessage {
+  readonly level: number;
+  readonly type: number;
+  readonly data: Buffer;
+}
+
+/** struct msghdr with the buffers that it points to: one for the data, one for the control messages. */
+export class ReceivedMessage {
+  readonly data: Buffer;
+  readonly #header = Buffer.alloc(messageFields.bytes);
+  readonly #control: Buffer;
+  /** struct iovec, referenced here because the header holds its address only. */
+  readonly #vector = Buffer.alloc(16);
+
+  constructor(dataBytes: number, controlBytes: number) {
+    this.data = Buffer.alloc(dataBytes);
+    this.#control = Buffer.alloc(controlBytes);
+    this.#vector.writeBigUInt64LE(BigInt(addressOf(this.data)), 0);
+    this.#vector.writeBigUInt64LE(BigInt(dataBytes), 8);
+    this.#header.writeBigUInt64LE(BigInt(addressOf(this.#vector)), messageFields.vector);
+    this.#header.writeBigUInt64LE(1n, messageFields.vectorLength);
+    this.#header.writeBigUInt64LE(BigInt(addressOf(this.#control)), messageFields.control);
+  }
+
+  /** For recvmsg, which leaves in it how much control data came: the room is stated anew each time. */
+  header(): Buffer {
+    this.#header.writeBigUInt64LE(BigInt(this.#control.length), messageFields.controlLength);
+    this.#header.writeInt32LE(0, messageFields.flags);
+    return this.#header;
+  }
+
+  get flags(): number {
+    return this.#header.readInt32LE(messageFields.flags);
+  }
+
+  *controlMessages(): Generator<ControlMessage> {
+    const end = Number(this.#header.readBigUInt64LE(messageFields.controlLength));
+    for (let start = 0; start + controlFields.data <= end; ) {
+      const length = Number(this.#control.readBigUInt64LE(start + controlFields.length));
+      if (length < controlFields.data) return;
+      yield {
+        level: this.#control.readInt32LE(start + controlFields.level),
+        type: this.#control.readInt32LE(start + controlFields.type),
+        data: this.#control.subarray(start + controlFields.data, Math.min(start + length, end)),
+      };
+      start += alignUp(length);
+    }
+  }
+}
 
 /** Where the fields of struct passwd and struct group lie. */
 export const passwdFields =
