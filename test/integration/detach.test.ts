@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import test from 'node:test';
 import { command } from '../support/package-root.js';
-import { descriptorsOf, isAlive, limitOf, openFlags, signalsIn, statOf } from '../support/proc.js';
+import { descriptorsOf, isAlive, limitOf, openFlags, signalsIn, statOf, whenStill } from '../support/proc.js';
 import { openTheatre } from '../support/puppets.js';
 import { needs } from '../support/tools.js';
 import { until } from '../support/until.js';
@@ -46,6 +46,7 @@ test('a session leader that opens a terminal gets it: the puppet knows how to as
 test('a daemon has exactly the descriptors 0, 1 and 2', async () => {
   await using world = await makeWorld();
   const pid = await world.daemon(['--', 'sleep', '300']);
+  await whenStill(pid);
   const out = world.path('nohup.out');
   assert.deepEqual(
     [...descriptorsOf(pid)],
@@ -64,6 +65,7 @@ test('descriptors that the caller had open do not reach the daemon', async () =>
   const extra = openSync('/dev/zero', 'r');
   try {
     const pid = await world.daemon(['--', 'sleep', '300'], { stdio: stdioWith(extra, 5, 100, 251) });
+    await whenStill(pid);
     assert.deepEqual([...descriptorsOf(pid).keys()], [0, 1, 2]);
   } finally {
     closeSync(extra);
@@ -77,6 +79,7 @@ for (const kept of [3, 5, 18, 100, 251]) {
     try {
       const stdio = stdioWith(extra, kept, kept + 1);
       const pid = await world.daemon(['--keep-fd', String(kept), '--', 'sleep', '300'], { stdio });
+      await whenStill(pid);
       assert.deepEqual([...descriptorsOf(pid).keys()], [0, 1, 2, kept]);
       assert.equal(descriptorsOf(pid).get(kept), '/dev/zero');
     } finally {
@@ -91,6 +94,7 @@ test('--keep-fd may be given more than once', async () => {
   try {
     const args = ['--keep-fd', '4', '--keep-fd', '100', '--', 'sleep', '300'];
     const pid = await world.daemon(args, { stdio: stdioWith(extra, 4, 5, 100) });
+    await whenStill(pid);
     assert.deepEqual([...descriptorsOf(pid).keys()], [0, 1, 2, 4, 100]);
   } finally {
     closeSync(extra);

@@ -5,7 +5,7 @@ import test from 'node:test';
 import type { DaemonStatus, RunResult, StopResult } from '../../src/index.js';
 import { installPackage } from '../support/apps.js';
 import { packageRoot } from '../support/package-root.js';
-import { argvOf, cwdOf, descriptorsOf, isAlive, signalsIn, statOf } from '../support/proc.js';
+import { argvOf, cwdOf, descriptorsOf, isAlive, signalsIn, statOf, whenStill } from '../support/proc.js';
 import { needsLinux } from '../support/tools.js';
 import { until } from '../support/until.js';
 import { makeWorld, type RunOptions, type World } from '../support/world.js';
@@ -53,7 +53,7 @@ test('the daemon outlives the app, in a session of its own, and holds nothing of
   // The app's outputs are pipes to this test: evaluate() would not return if the daemon had inherited one.
   const { pid } = await evaluate<RunResult>(world, "return run(['sleep', '300'], { pidfile: 'web.pid' });");
   world.expectSurvivor(pid);
-  assert.ok(isAlive(pid));
+  await whenStill(pid);
   const { session, terminal } = statOf(pid)!;
   assert.notEqual(session, pid);
   assert.notEqual(session, statOf(process.pid)!.session);

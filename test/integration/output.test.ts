@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { descriptorsOf } from '../support/proc.js';
+import { descriptorsOf, whenStill } from '../support/proc.js';
 import { until } from '../support/until.js';
 import { makeWorld, type World } from '../support/world.js';
 
@@ -150,6 +150,7 @@ test('--truncate writes on from the new end when somebody else empties the file'
 test('/dev/null is no file that is made, kept or emptied', async () => {
   await using world = await makeWorld();
   const pid = await world.daemon(['--truncate', '--output', '/dev/null', '--', 'sleep', '300']);
+  await whenStill(pid);
   assert.deepEqual([...descriptorsOf(pid).values()], ['/dev/null', '/dev/null', '/dev/null']);
 });
 

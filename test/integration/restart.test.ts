@@ -12,12 +12,14 @@ import {
   limitOf,
   statOf,
   statusField,
+  whenStill,
 } from '../support/proc.js';
 import { until } from '../support/until.js';
 import { makeWorld, type World } from '../support/world.js';
 
 /** What two starts of one daemon must have in common. */
-function looks(pid: number): unknown {
+async function looks(pid: number): Promise<unknown> {
+  await whenStill(pid);
   return {
     argv: argvOf(pid).map((word) => word.toString('latin1')),
     environment: environmentOf(pid).map((entry) => entry.toString('latin1')),
@@ -65,11 +67,11 @@ test('restart gives the daemon what it had: arguments, environment, directory, u
   const first = await world.daemon([...flags, ...files, '--', ...still, 'a b', 'ö\n', '--json', ''], {
     env: { 'a.b': 'x', 'BASH_FUNC_f%%': '() { :; }' },
   });
-  const before = looks(first);
+  const before = await looks(first);
   const second = await restart(world, ['web'], 'umask 077; ulimit -Sn 99; exec "$@"');
   assert.equal(isAlive(first), false);
   assert.notEqual(second, first);
-  assert.deepEqual(looks(second), before);
+  assert.deepEqual(await looks(second), before);
   assert.equal(world.read('x.pid'), `${second}\n`);
   assertDetached(second);
 });
@@ -82,19 +84,19 @@ test('restart gives the daemon what it inherited: directory, umask, open files, 
   );
   const first = Number(stdout);
   world.expectSurvivor(first);
-  const before = looks(first);
+  const before = await looks(first);
   const second = await restart(world, ['--pidfile', world.path('x.pid')]);
-  assert.deepEqual(looks(second), before);
+  assert.deepEqual(await looks(second), before);
 });
 
 test('restart again gives the same again', async () => {
   await using world = await makeWorld();
   const first = await world.daemon(['--name', 'web', '--pidfile', 'x.pid', '--', ...still]);
-  const before = looks(first);
+  const before = await looks(first);
   let pid = first;
   for (const round of [1, 2, 3]) {
     pid = await restart(world, ['web']);
-    assert.deepEqual(looks(pid), before, `round ${round}`);
+    assert.deepEqual(await looks(pid), before, `round ${round}`);
   }
 });
 

@@ -13,6 +13,7 @@ import {
   signalsIn,
   statOf,
   statusField,
+  whenStill,
 } from '../support/proc.js';
 import { openTheatre, type Puppet } from '../support/puppets.js';
 import { needs } from '../support/tools.js';
@@ -320,7 +321,8 @@ test('restart of a FATAL program starts it, and nothing is held against it', asy
 });
 
 /** What two runs of one program must have in common. */
-function looks(pid: number): unknown {
+async function looks(pid: number): Promise<unknown> {
+  await whenStill(pid);
   return {
     argv: argvOf(pid).map((word) => word.toString('latin1')),
     environment: environmentOf(pid).map((entry) => entry.toString('latin1')),
@@ -336,7 +338,6 @@ function looks(pid: number): unknown {
   };
 }
 
-// It stops itself, so that it is looked at when the exec is long over and nothing has happened since.
 const still = ['sh', '-c', 'kill -STOP $$', 'sh', 'a b', 'ö\n', '--json', ''];
 
 test('each run gets what a run without a watchdog gets: arguments, environment, limits, files, signals', async () => {
@@ -346,9 +347,9 @@ test('each run gets what a run without a watchdog gets: arguments, environment, 
   const more = ['--env', 'A=1', '--hup', 'default'];
   const via = ['sh', '-c', 'umask 026; ulimit -Sn 77; exec "$@"', 'sh'];
   const plain = await world.daemon(['--name', 'plain', ...flags, ...more, '--', ...still], { via });
-  const expected = looks(plain);
+  const expected = await looks(plain);
   const first = await world.watched([...atOnce, ...flags, ...more, '--pidfile', 'x.pid'], still, { via });
-  assert.deepEqual(looks(first), expected);
+  assert.deepEqual(await looks(first), expected);
   process.kill(first, 'SIGKILL');
   const second = await until(
     () => {
@@ -358,7 +359,7 @@ test('each run gets what a run without a watchdog gets: arguments, environment, 
     },
     { withinMs: 10_000 },
   );
-  assert.deepEqual(looks(second), expected);
+  assert.deepEqual(await looks(second), expected);
 });
 
 test('the output files have the modes that they have without a watchdog', async () => {

@@ -1,5 +1,7 @@
 // What the kernel says about a process: the oracles of the tests. Linux only.
+import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { until } from './until.js';
 
 export interface Stat {
   readonly state: string;
@@ -29,6 +31,11 @@ export function statOf(pid: number): Stat | null {
     nice: number(19),
     startTime: number(22),
   };
+}
+
+/** Resolves when it sleeps or is stopped: an exec is over before the loader has closed its own files. */
+export async function whenStill(pid: number): Promise<void> {
+  await until(() => assert.match(statOf(pid)?.state ?? 'gone', /[ST]/), { withinMs: 10_000 });
 }
 
 /** A zombie is dead: nothing of it runs any more. */
