@@ -153,9 +153,14 @@ export function groupMembers(group: number): number[] {
 }
 
 /** Our own children that have ended and wait for waitpid. */
-export function unreapedChildren(): number[] {
+export function unreapedChildren(): ProcessStat[] {
+  return allProcesses().filter((stat) => stat.parent === process.pid && isZombie(stat));
+}
+
+/** Zombies left out. */
+export function childrenOf(parent: number): number[] {
   return allProcesses()
-    .filter((stat) => stat.parent === process.pid && isZombie(stat))
+    .filter((stat) => stat.parent === parent && !isZombie(stat))
     .map((stat) => stat.pid);
 }
 

@@ -13,10 +13,8 @@ export interface ProgramSetting {
   readonly cwd: string | null;
   readonly umask: number;
   readonly softOpenFiles: number | null;
-  readonly stdout: number;
-  readonly stderr: number;
-  /** What it gets beside 0, 1 and 2: descriptor there -> descriptor here. */
-  readonly extra: DescriptorMap;
+  /** What it gets beside what spec.detach keeps: descriptor there -> descriptor here. Without a 0 it is /dev/null. */
+  readonly descriptors: DescriptorMap;
   /** Of its own, so that it can be signalled as a whole; else it stays in ours. */
   readonly ownGroup: boolean;
   /** What this process must not take on itself. */
@@ -29,7 +27,7 @@ export interface ProgramSetting {
 
 /** Returns the pid. Whatever was changed of this process for the program's sake is as before afterwards. */
 export function spawnProgram(setting: ProgramSetting): number {
-  const { spec, softOpenFiles, stdout, stderr, leaveUser, ownGroup } = setting;
+  const { spec, softOpenFiles, leaveUser, ownGroup } = setting;
   const { command, detach, user } = spec;
   const invocation = {
     candidates: commandCandidates(command.argv[0], variable(command.env, 'PATH'), setting.cwd),
@@ -39,7 +37,7 @@ export function spawnProgram(setting: ProgramSetting): number {
   if (looksInvokable(invocation)) setting.whenInvokable();
   const stdin = openSync('/dev/null', 'r+');
   const kept = detach.keepFds.map((descriptor) => [descriptor, descriptor] as const);
-  const descriptors = new Map([[0, stdin], [1, stdout], [2, stderr], ...kept, ...setting.extra]);
+  const descriptors = new Map([[0, stdin], ...kept, ...setting.descriptors]);
   const ours = process.umask(command.umask ?? setting.umask);
   let raiseAgain = (): unknown => undefined;
   try {

@@ -205,9 +205,7 @@ class Start {
       cwd: this.#request.callerCwd,
       umask: this.#callerUmask,
       softOpenFiles: this.#request.callerOpenFiles,
-      stdout: stdout!,
-      stderr: stderr!,
-      extra: new Map([...this.#extra, ...this.#watchOrder()]),
+      descriptors: new Map([[1, stdout!], [2, stderr!], ...this.#extra, ...this.#watchOrder()]),
       ownGroup: false,
       // The launcher has it already.
       nice: null,

@@ -1,9 +1,8 @@
 // What a start is asked for and what it answers: plain data, as it travels to a copy of the launcher and back.
-import type { ServiceState } from '../core/service-machine.js';
 import { packageFile } from '../os/package-file.js';
-import type { DaemonRecord, ProcessIdentity } from '../spec/daemon-record.js';
-import type { ServiceLife } from '../spec/service-life.js';
+import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceSpec } from '../spec/service-spec.js';
+import type { ProgramMemory } from './program-memory.js';
 
 /** All that a start needs; plain data, so that it can be handed to a copy of the launcher. */
 export interface StartRequest {
@@ -34,13 +33,8 @@ export interface WatchOrder {
   readonly memory?: WatchdogMemory;
 }
 
-export interface WatchdogMemory {
-  readonly state: ServiceState;
-  /** null between two runs. */
-  readonly process: ProcessIdentity | null;
-  /** Whether the process is a child of the watchdog, or was found running. */
-  readonly isChild: boolean;
-  readonly life: ServiceLife;
+export interface WatchdogMemory extends ProgramMemory {
+  readonly upgrades: number;
 }
 
 export const WATCH_ORDER_DESCRIPTOR = 3;

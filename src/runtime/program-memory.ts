@@ -1,0 +1,17 @@
+// What a holder of programs has to know of one when it goes on as another: after it exchanged its code in place, or
+// in another process after it was killed. Plain data, as it travels.
+import type { ServiceState } from '../core/service-machine.js';
+import type { ProcessIdentity } from '../spec/daemon-record.js';
+import type { ServiceLife } from '../spec/service-life.js';
+
+/** How it fares, as it is written down. */
+export type ProgramLife = Omit<ServiceLife, 'upgrades'>;
+
+export interface ProgramMemory {
+  readonly state: ServiceState;
+  /** null between two runs. */
+  readonly process: ProcessIdentity | null;
+  /** Whether the process is a child of the holder, or was found running. */
+  readonly isChild: boolean;
+  readonly life: ProgramLife;
+}
