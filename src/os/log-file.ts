@@ -1,0 +1,266 @@
+// The log of a program that writes straight to it: rotated under the program's hands, without a pipe, a copy of all
+// that it writes, or any work while it writes nothing.
+import { closeSync, type FSWatcher, fstatSync, openSync, readlinkSync, type Stats, watch } from 'node:fs';
+import {
+  isRotationDue,
+  type LogFacts,
+  movableHead,
+  msUntilTooOld,
+  type RotationPolicy,
+  surplusHead,
+} from '../core/log-rotation.js';
+import { SystemError } from '../errors.js';
+import { decodeBytes, encodeBytes } from '../spec/byte-text.js';
+import { monotonicMs } from './clock.js';
+import { InTurn } from './in-turn.js';
+import { giveTo, LogBackups, rename, statOrNull } from './log-backups.js';
+import { dropHead, moveHead, type OpenLog, openLog, type PlaceCopy, recoverHead } from './log-collapse.js';
+import { type ReportLog, Trouble } from './log-notice.js';
+
+export interface LogFileOptions {
+  /** Absolute, no symbolic link, in a place where canCollapse() is true. Made if it is not there. */
+  readonly path: string;
+  readonly rotation: RotationPolicy;
+  readonly report: ReportLog;
+}
+
+/** While a program writes, its log is looked at that often; while it does not, not at all. */
+const LONGEST_LOOK_MS = 1000;
+const SHORTEST_LOOK_MS = 20;
+
+const TIMER_LIMIT_MS = 2 ** 31 - 1;
+
+/**
+ * Rotates by itself from open() on. Need not be disposed: exit, exec and SIGKILL may come at any moment, and the
+ * next open() takes up what was left. Whoever opens it must be the only one; one that has been killed may not be
+ * gone quite yet.
+ */
+export class LogFile {
+  readonly #path: string;
+  readonly #policy: RotationPolicy;
+  readonly #report: ReportLog;
+  readonly #backups: LogBackups;
+  readonly #trouble: Trouble;
+  readonly #turn = new InTurn();
+  readonly #addBackup: PlaceCopy = (file) => this.#backups.add(file);
+  #log: OpenLog;
+  /** When the oldest byte that counts for its age was written, in epoch milliseconds. */
+  #since: number;
+  #watcher: FSWatcher | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  /** How much was taken out of it, so that its growth can be told across rotations. */
+  #moved = 0;
+  #looked = { written: 0, at: 0 };
+  #isClosed = false;
+
+  /** Resolves when a rotation that was interrupted is finished. Throws SystemError when the log cannot be opened. */
+  static async open(options: LogFileOptions): Promise<LogFile> {
+    const file = new LogFile(options);
+    await file.#turn.take(() => file.#attempt(() => recoverHead(file.#log, file.#addBackup)));
+    file.#backups.compress();
+    void file.#keep();
+    return file;
+  }
+
+  private constructor({ path, rotation, report }: LogFileOptions) {
+    this.#path = path;
+    this.#policy = rotation;
+    this.#report = report;
+    this.#backups = new LogBackups(path, rotation, report);
+    this.#trouble = new Trouble(path, report);
+    this.#log = openLog(path);
+    this.#since = Math.max(fstatSync(this.#log.descriptor).birthtimeMs, this.#backups.newestAt() ?? 0);
+  }
+
+  /** To be called after each start of the program: it opened its log by name, so that is the file to keep. */
+  follow(): Promise<void> {
+    return this.#turn.take(async () => {
+      if (this.#isClosed || this.#hasName()) return;
+      closeSync(this.#log.descriptor);
+      this.#log = openLog(this.#path);
+      this.#since = Date.now();
+      this.#look();
+    });
+  }
+
+  /** Rotates now, due or not, all that can be moved: a few kilobytes stay. Throws SystemError. */
+  rotate(): Promise<void> {
+    return this.#turn.take(async () => {
+      if (this.#isClosed) return;
+      const { bytes } = this.#facts();
+      await this.#move(movableHead(bytes, this.#log.unitBytes, null));
+    });
+  }
+
+  /**
+   * For an outside logrotate that has renamed the log: the program cannot be made to open another file, so its file
+   * gets the log's name back, and what is in it moves to a new file under the name that logrotate gave. Resolves
+   * when that is done, so that logrotate may compress it. Throws SystemError.
+   */
+  reopen(): Promise<void> {
+    return this.#turn.take(async () => {
+      if (!this.#isClosed && !this.#hasName()) await this.#takeNameBack();
+    });
+  }
+
+  /** Everything that was written is in the log: there is nothing in between. */
+  async drain(): Promise<void> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    this.#rest();
+    await this.#turn.take(async () => closeSync(this.#log.descriptor));
+    await this.#backups.settled();
+  }
+
+  /** Rotates what is due, tells what fails, and looks again when it is worth it. Never throws. */
+  #keep(): Promise<void> {
+    this.#rest();
+    return this.#turn.take(async () => {
+      if (this.#isClosed) return;
+      await this.#attempt(async () => {
+        await recoverHead(this.#log, this.#addBackup);
+        await this.#rotateWhileDue();
+      });
+      this.#look();
+    });
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#trouble.end();
+    } catch (error) {
+      this.#trouble.begin(error);
+    }
+  }
+
+  async #rotateWhileDue(): Promise<void> {
+    while (!this.#isClosed && isRotationDue(this.#policy, this.#facts())) {
+      const { bytes } = this.#facts();
+      const surplus = surplusHead(bytes, this.#log.unitBytes, this.#policy);
+      if (surplus > 0) {
+        await this.#drop(surplus);
+        this.#moved += surplus;
+        continue;
+      }
+      const head = movableHead(bytes, this.#log.unitBytes, this.#policy.maxBytes);
+      // Not even a block: it has to grow first.
+      if (head === 0) return;
+      await this.#move(head);
+    }
+  }
+
+  async #move(bytes: number): Promise<void> {
+    if (bytes === 0) return;
+    if (this.#policy.backups === 0) await this.#drop(bytes);
+    else await moveHead(this.#log, bytes, this.#addBackup);
+    this.#moved += bytes;
+    this.#since = Date.now();
+    this.#report({ name: 'rotated', log: this.#path, bytes });
+  }
+
+  /** The backups first, so that what is left never has a gap. */
+  async #drop(bytes: number): Promise<void> {
+    this.#backups.removeAll();
+    await dropHead(this.#log, bytes, this.#addBackup);
+  }
+
+  #facts(): LogFacts {
+    return { bytes: fstatSync(this.#log.descriptor).size, ageMs: Date.now() - this.#since };
+  }
+
+  /**
+   * Arranges the next look: half the way to the limit at the present speed. A log that does not grow is left to the
+   * kernel, which tells when it does.
+   */
+  #look(): void {
+    this.#rest();
+    if (this.#isClosed) return;
+    if (this.#trouble.waitMs > 0) {
+      this.#lookIn(this.#trouble.waitMs);
+      return;
+    }
+    const { bytes, ageMs } = this.#facts();
+    const before = this.#looked;
+    this.#looked = { written: this.#moved + bytes, at: monotonicMs() };
+    const { maxBytes } = this.#policy;
+    // Too old and yet not rotated: nothing, or less than a block, is there. Its age counts from now.
+    if (msUntilTooOld(this.#policy, ageMs) === 0) this.#since = Date.now();
+    const ageWaitMs = msUntilTooOld(this.#policy, Date.now() - this.#since) ?? TIMER_LIMIT_MS;
+    const speed = (this.#looked.written - before.written) / (this.#looked.at - before.at);
+    if (maxBytes === null || (speed === 0 && this.#watchGrowth(bytes))) {
+      if (this.#policy.maxAgeMs !== null) this.#lookIn(ageWaitMs);
+      return;
+    }
+    const growWaitMs = speed > 0 ? (maxBytes - bytes) / speed / 2 : LONGEST_LOOK_MS;
+    this.#lookIn(Math.min(ageWaitMs, LONGEST_LOOK_MS, Math.max(SHORTEST_LOOK_MS, growWaitMs)));
+  }
+
+  /** false: it has grown meanwhile, or the kernel has no watch to spare (max_user_watches, max_user_instances). */
+  #watchGrowth(bytes: number): boolean {
+    try {
+      // Through the descriptor, so that it is the program's file whatever its name is now.
+      const watcher = watch(`/proc/self/fd/${this.#log.descriptor}`, { persistent: false });
+      this.#watcher = watcher;
+      const grown = (): void => {
+        if (this.#watcher !== watcher) return;
+        this.#rest();
+        this.#lookIn(SHORTEST_LOOK_MS);
+      };
+      watcher.on('change', grown).on('error', grown);
+    } catch {
+      // ENOSPC or EMFILE; looking once a second does as well.
+      return false;
+    }
+    return this.#facts().bytes === bytes;
+  }
+
+  #lookIn(waitMs: number): void {
+    this.#timer = setTimeout(() => void this.#keep(), Math.min(waitMs, TIMER_LIMIT_MS));
+    // A log alone is no reason for a process to go on.
+    this.#timer.unref();
+  }
+
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#watcher?.close();
+    this.#watcher = null;
+  }
+
+  #hasName(): boolean {
+    const ours = fstatSync(this.#log.descriptor);
+    const named = statOrNull(this.#path);
+    return named !== null && named.ino === ours.ino && named.dev === ours.dev;
+  }
+
+  async #takeNameBack(): Promise<void> {
+    const ours = fstatSync(this.#log.descriptor);
+    if (ours.nlink === 0) throw this.#refusal('ENOENT', 'the program writes to a file that was removed');
+    if ((statOrNull(this.#path)?.size ?? 0) > 0)
+      throw this.#refusal('EEXIST', 'the program writes to another file, and this one has content');
+    const moved = decodeBytes(readlinkSync(`/proc/self/fd/${this.#log.descriptor}`, 'buffer'));
+    rename(moved, this.#path);
+    const head = movableHead(ours.size, this.#log.unitBytes, null);
+    if (head > 0) await moveHead(this.#log, head, (file) => rename(file, moved));
+    // logrotate goes on with the file that it knows, so there is one.
+    else makeEmpty(moved, ours);
+    this.#moved += head;
+    this.#since = Date.now();
+    this.#look();
+  }
+
+  #refusal(errnoName: string, why: string): SystemError {
+    return new SystemError(`cannot reopen ${this.#path}: ${why}`, {
+      syscall: 'rename',
+      errnoName,
+      path: this.#path,
+    });
+  }
+}
+
+function makeEmpty(path: string, like: Stats): void {
+  const descriptor = openSync(encodeBytes(path), 'wx', 0o600);
+  giveTo(like, descriptor);
+  closeSync(descriptor);
+}
