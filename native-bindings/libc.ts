@@ -56,6 +56,8 @@ const functions = {
     returns: 'i64',
     fails: 'errno',
   },
+  fgetxattr: { takes: ['i32', 'bytes', 'bytes', 'i64'], returns: 'i64', fails: 'errno' },
+  fsetxattr: errno(['i32', 'bytes', 'bytes', 'i64', 'i32']),
   lgetxattr: { takes: ['bytes', 'bytes', 'bytes', 'i64'], returns: 'i64', fails: 'errno' },
   socket: errno(['i32', 'i32', 'i32']),
   bind: errno(['i32', 'bytes', 'u32']),

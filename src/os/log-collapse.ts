@@ -39,7 +39,6 @@ import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
-  SEEK_DATA,
   SEEK_HOLE,
 } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
@@ -49,6 +48,7 @@ import { errnoNameOf, SystemError, systemError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 import { lockForLife } from './lock-for-life.js';
 import { copyAttributes, giveTo, removeIfThere, rename, statOrNull } from './log-backups.js';
+import { nextData, noteTaken, noteTaking, takenFrom } from './log-place.js';
 
 export interface OpenLog {
   readonly path: string;
@@ -154,6 +154,7 @@ async function copyAndPunch(
     await callLibcInPool('fdatasync', copy);
     // What the kernel would else write while it holds the lock on which the program's own writes wait.
     await callLibcInPool('fdatasync', log.descriptor);
+    noteTaken(log.descriptor);
     await fallocate(log, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, log.blockBytes);
   } catch (error) {
     if (isPunched(log, copy)) return;
@@ -173,16 +174,19 @@ async function collapseAndPlace(log: OpenLog, copy: number, place: PlaceCopy): P
   const path = rotationNames.copied(log.path);
   const bytes = fstatSync(copy).size;
   while (isPunched(log, copy)) {
+    noteTaking(log.descriptor, bytes);
     try {
       await fallocate(log, FALLOC_FL_COLLAPSE_RANGE, 0, bytes);
     } catch (error) {
       // Whatever it says: without the mark the head is gone, and to try again would take what follows.
       if (isPunched(log, copy) && errnoNameOf(error) !== 'EINTR') {
+        noteTaking(log.descriptor, 0);
         restoreHead(log, copy);
         throw error;
       }
     }
   }
+  noteTaken(log.descriptor);
   await closeGap(log, bytes);
   if (nextData(copy, 0) === null) removeIfThere(path);
   else place(path);
@@ -220,16 +224,6 @@ async function closeGap(log: OpenLog, bytes: number): Promise<void> {
 /** Whether the log begins with our mark. When it is no longer than the copy, somebody else has emptied it since. */
 function isPunched(log: OpenLog, copy: number): boolean {
   return fstatSync(log.descriptor).size > fstatSync(copy).size && nextData(log.descriptor, 0) !== 0;
-}
-
-/** Where the next byte is that is no hole; null: holes only, up to the end. */
-function nextData(descriptor: number, from: number): number | null {
-  try {
-    return callLibc('lseek', descriptor, from, SEEK_DATA);
-  } catch (error) {
-    if (error instanceof LibcError && error.code === 'ENXIO') return null;
-    throw error;
-  }
 }
 
 function nextHole(descriptor: number, from: number): number {
@@ -321,8 +315,11 @@ function tryCollapse(folder: string): boolean {
     const hasMark = nextData(log, 0) === block;
     callLibc('fallocate', log, FALLOC_FL_COLLAPSE_RANGE, 0, block);
     const rest = Buffer.alloc(2 * block);
+    noteTaking(log, block);
+    noteTaken(log);
+    const isNoted = takenFrom(log) === block;
     const isShort = readSync(log, rest, 0, rest.length, 0) === block + 1 && rest[0] === 0x62;
-    return copied === block && hasMark && isShort && nextData(log, 0) === 0;
+    return copied === block && hasMark && isNoted && isShort && nextData(log, 0) === 0;
   } finally {
     closeSync(log);
     closeSync(copy);
