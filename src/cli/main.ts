@@ -13,6 +13,7 @@ const handlers: Readonly<Record<Exclude<CommandName, 'nohup'>, () => Promise<Han
   stop: async () => (await import('./stop.js')).stopCommand,
   restart: async () => (await import('./stop.js')).restartCommand,
   upgrade: async () => (await import('./upgrade.js')).upgradeCommand,
+  reopen: async () => (await import('./reopen.js')).reopenCommand,
   adopt: async () => (await import('./stop.js')).adoptCommand,
   status: async () => (await import('./status.js')).statusCommand,
   list: async () => (await import('./status.js')).listCommand,

@@ -2,6 +2,7 @@ import { describeStep } from '../core/detach-plan.js';
 import { UsageError } from '../errors.js';
 import type { Caller } from '../os/caller.js';
 import { isTerminal } from '../os/terminal.js';
+import type { LogOptions } from '../runtime/log-options.js';
 import { buildSpec, type RunOptions } from '../runtime/run-options.js';
 import { planStart, startDaemon } from '../runtime/start-daemon.js';
 import type { StartedDaemon, StartRequest } from '../runtime/start-request.js';
@@ -101,6 +102,19 @@ function watchOptionsFrom(parsed: ParsedCommand): WatchOptions | undefined {
     readyTimeoutMs: secondsFlag(parsed, 'ready-timeout'),
     killMode: text(parsed, 'kill-mode'),
     watchdogPidfile: text(parsed, 'watchdog-pidfile'),
+    log: logOptionsFrom(parsed),
+  };
+}
+
+function logOptionsFrom(parsed: ParsedCommand): LogOptions {
+  const maxAge = numberFlag(parsed, 'log-max-age');
+  return {
+    maxBytes: text(parsed, 'log-max-bytes'),
+    maxAgeMs: maxAge === undefined ? undefined : maxAge * 1000,
+    backups: numberFlag(parsed, 'log-backups'),
+    compress: parsed.flags['log-compress'] === true,
+    timestamps: parsed.flags.timestamps === true,
+    jsonLines: parsed.flags['json-lines'] === true,
   };
 }
 
@@ -119,6 +133,12 @@ const WATCH_FLAGS = [
   'ready-timeout',
   'kill-mode',
   'watchdog-pidfile',
+  'log-max-bytes',
+  'log-max-age',
+  'log-backups',
+  'log-compress',
+  'timestamps',
+  'json-lines',
 ];
 
 function numberFlag(parsed: ParsedCommand, flag: string): number | undefined {

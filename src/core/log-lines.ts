@@ -1,6 +1,5 @@
 // Lines of a program's output as they go into its log: after the time, or each as a JSON object.
-
-export type LineFormat = 'timestamps' | 'json-lines';
+import type { LineFormat } from '../spec/service-spec.js';
 
 /**
  * A longer line goes in pieces, so that nobody has to hold it whole. With timestamps the pieces stand one behind the

@@ -1,15 +1,6 @@
 // When a log is rotated, how much of it at once, and which name each backup has: `web.log.1` is the newest,
 // `web.log.N` the oldest, with `.gz` when it is compressed. Names are those of files in the log's folder.
-
-export interface RotationPolicy {
-  /** Rotated when it is as long as this; no backup becomes longer. null: whatever its length. */
-  readonly maxBytes: number | null;
-  /** Rotated when it has been written to for so long. null: whatever its age. */
-  readonly maxAgeMs: number | null;
-  /** How many backups are kept. 0: what would go into a backup is thrown away. */
-  readonly backups: number;
-  readonly compress: boolean;
-}
+import type { LogRotation } from '../spec/service-spec.js';
 
 export interface LogFacts {
   readonly bytes: number;
@@ -18,14 +9,14 @@ export interface LogFacts {
 }
 
 /** An empty log is never due: a backup without content would push one with content out. */
-export function isRotationDue(policy: RotationPolicy | null, { bytes, ageMs }: LogFacts): boolean {
+export function isRotationDue(policy: LogRotation | null, { bytes, ageMs }: LogFacts): boolean {
   if (policy === null || bytes === 0) return false;
   const { maxBytes, maxAgeMs } = policy;
   return (maxBytes !== null && bytes >= maxBytes) || (maxAgeMs !== null && ageMs >= maxAgeMs);
 }
 
 /** How long until age alone makes it due; null: never. */
-export function msUntilTooOld(policy: RotationPolicy | null, ageMs: number): number | null {
+export function msUntilTooOld(policy: LogRotation | null, ageMs: number): number | null {
   if (policy === null || policy.maxAgeMs === null) return null;
   return Math.max(0, policy.maxAgeMs - ageMs);
 }
@@ -46,7 +37,7 @@ export function movableHead(bytes: number, blockBytes: number, maxBytes: number 
  * short again. They can go at once: where a program writes faster than files are copied, nothing else bounds the
  * space that its log takes.
  */
-export function surplusHead(bytes: number, blockBytes: number, policy: RotationPolicy): number {
+export function surplusHead(bytes: number, blockBytes: number, policy: LogRotation): number {
   if (policy.maxBytes === null) return 0;
   const piece = movableHead(Number.MAX_SAFE_INTEGER, blockBytes, policy.maxBytes);
   // One piece stays for the live file, and one more so that a rotation in good time never throws anything away.

@@ -23,21 +23,21 @@ import {
   plainBackups,
   planNewBackup,
   planNoBackups,
-  type RotationPolicy,
   rotationNames,
 } from '../core/log-rotation.js';
 import { errnoNameOf, systemError } from '../errors.js';
 import { decodeBytes, encodeBytes } from '../spec/byte-text.js';
+import type { LogRotation } from '../spec/service-spec.js';
 import { type ReportLog, Trouble } from './log-notice.js';
 
 export class LogBackups {
   readonly #folder: string;
   readonly #log: string;
-  readonly #policy: RotationPolicy;
+  readonly #policy: LogRotation;
   readonly #trouble: Trouble;
   #compressing: Promise<void> | null = null;
 
-  constructor(log: string, policy: RotationPolicy, report: ReportLog) {
+  constructor(log: string, policy: LogRotation, report: ReportLog) {
     this.#folder = dirname(log);
     this.#log = basename(log);
     this.#policy = policy;

@@ -77,7 +77,9 @@ const PAGE_BYTES = 4096;
 export function openLog(path: string): OpenLog {
   const { O_RDWR, O_CREAT, O_NOCTTY } = constants;
   try {
-    const descriptor = openSync(encodeBytes(path), O_RDWR | O_CREAT | O_NOCTTY, 0o666);
+    // Without O_NOFOLLOW it could be made another file between the look at its path and this, but /proc has links only.
+    const flags = O_RDWR | O_CREAT | O_NOCTTY | (path.startsWith('/proc/') ? 0 : constants.O_NOFOLLOW);
+    const descriptor = openSync(encodeBytes(path), flags, 0o666);
     const blockBytes = blockBytesOf(path);
     return { path, descriptor, blockBytes, unitBytes: 2 * blockBytes };
   } catch (error) {
@@ -298,11 +300,15 @@ export function canCollapse(path: string): boolean {
   try {
     if (statOrNull(path)?.isFile() === false) return false;
     return tryCollapse(dirname(path));
-  } catch {
-    // EOPNOTSUPP, EINVAL, ENOSYS, EXDEV: it cannot. EACCES, ENOSPC: not here, not now.
-    return false;
+  } catch (error) {
+    // EOPNOTSUPP, EINVAL, ENOSYS, EXDEV: it cannot. EACCES: not here. A full disk cannot be asked, only recognised.
+    const isFull = ['ENOSPC', 'EDQUOT'].includes(errnoNameOf(error) ?? '');
+    return isFull && COLLAPSIBLE.has(statfsSync(encodeBytes(dirname(path))).type);
   }
 }
+
+/** statfs(2) numbers of ext4 and xfs. */
+const COLLAPSIBLE: ReadonlySet<number> = new Set([0xef53, 0x58465342]);
 
 function tryCollapse(folder: string): boolean {
   const block = blockBytesOf(folder);

@@ -10,15 +10,25 @@
 //   holds. It is what the program wrote after its reader was killed, 64 KiB at most.
 // - Where the kernel has no splice(2) for the file system (or is not Linux), the same holds for what the reader had
 //   just read when it was killed.
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, type Stats, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { callLibc } from '../../native-bindings/libc.js';
 import { cString } from '../../native-bindings/structs.js';
-import { LINE_BYTES, type LineFormat, takeLines } from '../core/log-lines.js';
-import { isRotationDue, msUntilTooOld, type RotationPolicy } from '../core/log-rotation.js';
+import { LINE_BYTES, takeLines } from '../core/log-lines.js';
+import { isRotationDue, msUntilTooOld } from '../core/log-rotation.js';
 import { errnoNameOf, SystemError, systemError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
+import type { LineFormat, LogRotation } from '../spec/service-spec.js';
 import { monotonicMs } from './clock.js';
 import { duplicate } from './descriptors.js';
 import { whenReadable } from './exit-watch.js';
@@ -40,18 +50,13 @@ export interface LogPumpOptions {
    */
   readonly streams: readonly [string, ...string[]];
   readonly format: 'as-is' | LineFormat;
-  readonly rotation: RotationPolicy | null;
+  readonly rotation: LogRotation | null;
   readonly report: ReportLog;
 }
 
-/** What the program opens as its output; openOutput() does it right. */
-export function fifoPath(folder: string, stream: string): string {
-  return join(folder, `${stream}.fifo`);
-}
-
 /** Makes the FIFO, unless it is there: then a program may hold it, and what is in it is not lost. */
-export function makeFifo(folder: string, stream: string): void {
-  const path = fifoPath(folder, stream);
+export function makeFifo(folder: string, stream: string): string {
+  const path = join(folder, `${stream}.fifo`);
   try {
     callLibc('mkfifo', cString(encodeBytes(path)), 0o600);
   } catch (error) {
@@ -59,6 +64,7 @@ export function makeFifo(folder: string, stream: string): void {
     if (!statSync(encodeBytes(path)).isFIFO())
       throw new SystemError(`cannot make FIFO ${path}`, { syscall: 'mkfifo', errnoName: 'EEXIST', path });
   }
+  return path;
 }
 
 /** More than any pipe holds by default, and as much as one may hold. */
@@ -77,7 +83,7 @@ const TIMER_LIMIT_MS = 2 ** 31 - 1;
 const READ_BYTES = 4 * LINE_BYTES;
 
 /**
- * Pumps by itself from open() on. Need not be disposed: exit, exec and SIGKILL may come at any moment, and the next
+ * Pumps by itself from begin() on. Need not be disposed: exit, exec and SIGKILL may come at any moment, and the next
  * one goes on where this one was.
  */
 export class LogPump {
@@ -98,26 +104,39 @@ export class LogPump {
   #since = 0;
   #ageTimer: NodeJS.Timeout | undefined;
 
-  /** Makes what is not there. Throws SystemError when the FIFOs, the log or the spool cannot be opened. */
-  static async open(options: LogPumpOptions): Promise<LogPump> {
-    const pump = new LogPump(options);
-    try {
-      for (const { descriptor } of pump.#pipes.values()) await lockForLife(descriptor);
-      pump.#start();
-      return pump;
-    } catch (error) {
-      for (const { descriptor } of pump.#pipes.values()) closeSync(descriptor);
-      throw systemError(`cannot keep log ${options.path}`, error, options.path);
-    }
-  }
-
-  private constructor(options: LogPumpOptions) {
+  /** Holds the FIFOs from now on, and makes those that are not there. Throws SystemError. */
+  constructor(options: LogPumpOptions) {
     const { path, folder, streams, rotation, report } = options;
     this.#options = options;
     this.#pipes = new Map(streams.map((stream) => [stream, openFifo(folder, stream)]));
     this.#backups = rotation === null ? null : new LogBackups(path, rotation, report);
     this.#trouble = new Trouble(path, report);
     this.#rotationTrouble = new Trouble(path, report);
+  }
+
+  /** What the program is to have as this stream: read-write, so that it always has a reader, and blocking. */
+  openEnd(stream: string): number {
+    const { descriptor } = this.#pipes.get(stream)!;
+    try {
+      return openSync(nameOf(descriptor), constants.O_RDWR);
+    } catch (error) {
+      throw systemError(`cannot open FIFO ${stream} of log ${this.#options.path}`, error);
+    }
+  }
+
+  /** For a program that runs as another user, and may open its own /dev/stdout. */
+  giveTo(owner: { readonly uid: number; readonly gid: number }): void {
+    for (const { descriptor } of this.#pipes.values()) fchownSync(descriptor, owner.uid, owner.gid);
+  }
+
+  /** Pumps from now on. Throws SystemError when the log or the spool cannot be opened; then it can be begun again. */
+  async begin(): Promise<void> {
+    try {
+      for (const { descriptor } of this.#pipes.values()) await lockForLife(descriptor);
+      this.#start();
+    } catch (error) {
+      throw systemError(`cannot keep log ${this.#options.path}`, error, this.#options.path);
+    }
   }
 
   #start(): void {
@@ -145,9 +164,6 @@ export class LogPump {
       this.#openedLog();
     });
   }
-
-  /** The program opens the FIFO anew at each start, which changes nothing here. */
-  async follow(): Promise<void> {}
 
   /**
    * Resolves when what was in the FIFOs is in the log, a last line without its newline included: called when the
@@ -312,9 +328,9 @@ export class LogPump {
   #openedLog(): number {
     if (this.#log !== null) return this.#log;
     const path = encodeBytes(this.#options.path);
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOCTTY } = constants;
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW } = constants;
     try {
-      this.#log = openSync(path, O_WRONLY | O_NOCTTY);
+      this.#log = openSync(path, O_WRONLY | O_NOCTTY | O_NOFOLLOW);
     } catch (error) {
       if (errnoNameOf(error) !== 'ENOENT') throw error;
       this.#log = openSync(path, O_WRONLY | O_NOCTTY | O_CREAT | O_EXCL, 0o666);
@@ -368,9 +384,13 @@ function eventLoop(): Promise<void> {
   });
 }
 
+/** A name for what is open, in a folder that another user may not enter. */
+function nameOf(descriptor: number): string {
+  return `/proc/self/fd/${descriptor}`;
+}
+
 function openFifo(folder: string, stream: string): PipeEnd {
-  makeFifo(folder, stream);
-  const path = fifoPath(folder, stream);
+  const path = makeFifo(folder, stream);
   try {
     // Read-write: while no program runs, the FIFO is not at its end, and what is in it stays.
     return new PipeEnd(openSync(encodeBytes(path), constants.O_RDWR | constants.O_NONBLOCK));

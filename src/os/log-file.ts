@@ -1,16 +1,26 @@
 // The log of a program that writes straight to it: rotated under the program's hands, without a pipe, a copy of all
 // that it writes, or any work while it writes nothing.
-import { closeSync, type FSWatcher, fstatSync, openSync, readlinkSync, type Stats, watch } from 'node:fs';
+import {
+  closeSync,
+  type FSWatcher,
+  fstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  watch,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import {
   isRotationDue,
   type LogFacts,
   movableHead,
   msUntilTooOld,
-  type RotationPolicy,
   surplusHead,
 } from '../core/log-rotation.js';
 import { SystemError } from '../errors.js';
 import { decodeBytes, encodeBytes } from '../spec/byte-text.js';
+import type { LogRotation } from '../spec/service-spec.js';
 import { monotonicMs } from './clock.js';
 import { InTurn } from './in-turn.js';
 import { giveTo, LogBackups, rename, statOrNull } from './log-backups.js';
@@ -20,8 +30,26 @@ import { type ReportLog, Trouble } from './log-notice.js';
 export interface LogFileOptions {
   /** Absolute, no symbolic link, in a place where canCollapse() is true. Made if it is not there. */
   readonly path: string;
-  readonly rotation: RotationPolicy;
+  readonly rotation: LogRotation;
   readonly report: ReportLog;
+  /** Another name of the file that the program writes to, as /proc gives, in case it has been renamed. */
+  readonly held?: string | null;
+}
+
+/** The file that a descriptor of the process is open on; null: no regular file. */
+export function heldFile(pid: number, descriptor: number): string | null {
+  const held = `/proc/${pid}/fd/${descriptor}`;
+  return statOrNull(held)?.isFile() === true ? held : null;
+}
+
+/** Links followed, as far as they lead: whoever opens it says what is missing. */
+export function realLogPath(path: string): string {
+  const real = (name: string): string => decodeBytes(realpathSync(encodeBytes(name), 'buffer'));
+  try {
+    return statOrNull(path) === null ? join(real(dirname(path)), basename(path)) : real(path);
+  } catch {
+    return path;
+  }
 }
 
 /** While a program writes, its log is looked at that often; while it does not, not at all. */
@@ -37,7 +65,7 @@ const TIMER_LIMIT_MS = 2 ** 31 - 1;
  */
 export class LogFile {
   readonly #path: string;
-  readonly #policy: RotationPolicy;
+  readonly #policy: LogRotation;
   readonly #report: ReportLog;
   readonly #backups: LogBackups;
   readonly #trouble: Trouble;
@@ -62,13 +90,13 @@ export class LogFile {
     return file;
   }
 
-  private constructor({ path, rotation, report }: LogFileOptions) {
+  private constructor({ path, rotation, report, held }: LogFileOptions) {
     this.#path = path;
     this.#policy = rotation;
     this.#report = report;
     this.#backups = new LogBackups(path, rotation, report);
     this.#trouble = new Trouble(path, report);
-    this.#log = openLog(path);
+    this.#log = { ...openLog(held ?? path), path };
     this.#since = Math.max(fstatSync(this.#log.descriptor).birthtimeMs, this.#backups.newestAt() ?? 0);
   }
 

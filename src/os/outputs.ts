@@ -20,6 +20,7 @@ export interface OpenOutput {
   readonly created: boolean;
   /** Emptied at the last moment before the program starts, so that a failed start loses nothing. */
   readonly truncate: boolean;
+  readonly isRegular: boolean;
 }
 
 /** A shell redirection's mode, cut by the umask. */
@@ -63,13 +64,14 @@ function openAppending(path: string, mode: number, truncate: boolean, exactMode:
   try {
     const descriptor = openSync(bytes, flags | O_CREAT | O_EXCL, mode);
     if (exactMode !== null) fchmodSync(descriptor, exactMode);
-    return { descriptor, path, created: true, truncate };
+    return { descriptor, path, created: true, truncate, isRegular: true };
   } catch (error) {
     if (errnoNameOf(error) !== 'EEXIST') throw systemError(attempt, error, path);
   }
   try {
     const descriptor = openExisting(bytes, flags);
-    return { descriptor, path, created: false, truncate: truncate && fstatSync(descriptor).isFile() };
+    const isRegular = fstatSync(descriptor).isFile();
+    return { descriptor, path, created: false, truncate: truncate && isRegular, isRegular };
   } catch (error) {
     throw systemError(attempt, error, path);
   }

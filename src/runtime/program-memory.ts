@@ -5,7 +5,7 @@ import type { ProcessIdentity } from '../spec/daemon-record.js';
 import type { ServiceLife } from '../spec/service-life.js';
 
 /** How it fares, as it is written down. */
-export type ProgramLife = Omit<ServiceLife, 'upgrades'>;
+export type ProgramLife = Omit<ServiceLife, 'upgrades' | 'reopens' | 'reopenFailure'>;
 
 export interface ProgramMemory {
   readonly state: ServiceState;

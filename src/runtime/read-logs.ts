@@ -48,7 +48,8 @@ export class LogReader {
       const next = openLog(this.file);
       // Whoever renamed it may have written to it up to now.
       yield* this.#readToEnd();
-      yield* this.#readBackupsUntil(fstatSync(next).ino);
+      const stats = fstatSync(next);
+      if (!this.#left.has(identity(stats))) yield* this.#readBackupsUntil(stats.ino);
       this.#goOnIn(next);
       yield* this.#readToEnd();
     }

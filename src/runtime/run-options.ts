@@ -11,7 +11,16 @@ import { isResource, resourceNames } from '../os/limits.js';
 import { canonicalPidfile } from '../os/pidfile.js';
 import { parseSignal } from '../os/signals.js';
 import { decodeBytes, encodeBytes } from '../spec/byte-text.js';
-import type { Limit, LimitValue, ServiceSpec, SignalName, Sink, UserName } from '../spec/service-spec.js';
+import type {
+  FileSink,
+  Limit,
+  LimitValue,
+  ServiceSpec,
+  SignalName,
+  Sink,
+  UserName,
+} from '../spec/service-spec.js';
+import { buildLogKeeping } from './log-options.js';
 import { buildWatch, parseReach, type WatchOptions } from './watch-options.js';
 
 /** Options of `run`. Relative paths are the caller's, whatever `cwd` says. */
@@ -151,12 +160,17 @@ function buildStdio(
   caller: Pick<Caller, 'cwd' | 'environment'>,
 ): ServiceSpec['stdio'] {
   const open = options.truncate === true ? 'truncate' : 'append';
-  const file = (given: string, option: string): Sink => ({ kind: 'file', path: path(given, option), open });
+  const keeping = buildLogKeeping(options.watch?.log ?? {});
+  const file = (given: string, option: string): FileSink => {
+    return { kind: 'file', path: path(given, option), open, ...keeping };
+  };
   if (options.output !== undefined && (options.stdout !== undefined || options.stderr !== undefined)) {
     const other = options.stdout === undefined ? '--stderr' : '--stdout';
     throw new UsageError(`cannot use both --output and ${other}: two files for one stream`, '--output');
   }
   const stdout = options.output ?? options.stdout;
+  if (stdout === undefined && (keeping.rotation !== null || keeping.lines !== null))
+    throw new UsageError('cannot look after nohup.out: name the log with --output or --stdout', '--output');
   const sink =
     stdout === undefined
       ? nohupOut(open, caller)

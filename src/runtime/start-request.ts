@@ -35,6 +35,7 @@ export interface WatchOrder {
 
 export interface WatchdogMemory extends ProgramMemory {
   readonly upgrades: number;
+  readonly reopens: number;
 }
 
 export const WATCH_ORDER_DESCRIPTOR = 3;
@@ -49,3 +50,6 @@ export const watchdogCommand = (): [string, ...string[]] => [
 
 /** Asks a watchdog to exchange its code. By default the signal is ignored, so one that is too old survives it. */
 export const UPGRADE_SIGNAL = 'SIGWINCH';
+
+/** Tells a watchdog that its logs have been renamed; what daemons have taken it for since logrotate. */
+export const REOPEN_SIGNAL = 'SIGUSR2';

@@ -62,7 +62,10 @@ function watchdogSpec(program: ServiceSpec): ServiceSpec {
       limits: [],
     },
     user: null,
-    stdio: { stdout: { kind: 'file', path: '/dev/null', open: 'append' }, stderr: 'as-stdout' },
+    stdio: {
+      stdout: { kind: 'file', path: '/dev/null', open: 'append', rotation: null, lines: null },
+      stderr: 'as-stdout',
+    },
     detach: {
       pidfile: program.detach.watchdogPidfile,
       hangup: 'ignore',

@@ -1,6 +1,7 @@
 // What may be asked of a watchdog, as a caller writes it, and the policy that it means.
 import { UsageError } from '../errors.js';
 import { exitKinds, type Reach, type RestartPolicy, type ServiceSpec } from '../spec/service-spec.js';
+import type { LogOptions } from './log-options.js';
 
 /** Durations in milliseconds. */
 export interface WatchOptions {
@@ -25,6 +26,7 @@ export interface WatchOptions {
   readonly readyTimeoutMs?: number | undefined;
   readonly killMode?: string | undefined;
   readonly watchdogPidfile?: string | undefined;
+  readonly log?: LogOptions | undefined;
 }
 
 export function buildWatch(watch: WatchOptions | undefined): Pick<ServiceSpec, 'start' | 'restart'> {

@@ -13,6 +13,7 @@ import { StateDirectory } from '../os/state-directory.js';
 import type { ServiceLife } from '../spec/service-life.js';
 import { judgeIdentity } from './situation.js';
 import {
+  REOPEN_SIGNAL,
   UPGRADE_SIGNAL,
   WATCH_ORDER_DESCRIPTOR,
   WATCH_VERDICT_DESCRIPTOR,
@@ -32,7 +33,10 @@ function main(): void {
   setDisposition('SIGHUP', 'ignore');
   const watchdog = new Watchdog(record, state, { firstStart: tell, over: () => exitNow(0) });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, () => watchdog.stop());
-  process.on(UPGRADE_SIGNAL, () => exchangeCode({ ...order, memory: watchdog.memory() }));
+  process.on(REOPEN_SIGNAL, () => void watchdog.reopen());
+  process.on(UPGRADE_SIGNAL, () => {
+    void watchdog.settle().then(() => exchangeCode({ ...order, memory: watchdog.memory() }));
+  });
   if (memory !== undefined) watchdog.resume(memory);
   else {
     const life = state.readLife(name);

@@ -4,16 +4,16 @@ import { writeSync } from 'node:fs';
 import { describeExit } from '../core/exit-text.js';
 import type { Ending } from '../core/restart-policy.js';
 import { adopted, type ServiceState } from '../core/service-machine.js';
-import { SpawnError } from '../errors.js';
+import { errnoNameOf, SpawnError } from '../errors.js';
 import { becomeSubreaper, onChildEnd } from '../os/children.js';
-import { closeOutput, openOutput, truncateOutput } from '../os/outputs.js';
 import { removePidfile } from '../os/pidfile.js';
 import type { ProcessHandle } from '../os/process-handle.js';
 import { signalNumber } from '../os/signals.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceLife } from '../spec/service-life.js';
-import { HeldProgram, now, type Streams } from './held-program.js';
+import { HeldProgram, now } from './held-program.js';
+import { ProgramLogs } from './program-logs.js';
 import type { WatchdogMemory } from './start-request.js';
 
 /** How the first start came out, told once. */
@@ -33,15 +33,22 @@ export class Watchdog {
   readonly #events: WatchdogEvents;
   readonly #record: DaemonRecord;
   readonly #program: HeldProgram;
+  readonly #logs: ProgramLogs;
   #upgrades = 0;
+  #reopens = 0;
+  #reopenFailure: string | null = null;
+  /** The process that was the program before this watchdog was there, or had exchanged its code. */
+  #takenOver: number | null = null;
   #isFirstStartTold = false;
+  #isEnding = false;
 
   constructor(record: DaemonRecord, state: StateDirectory, events: WatchdogEvents) {
     this.#record = record;
     this.#state = state;
     this.#events = events;
+    this.#logs = new ProgramLogs(record.spec, state.folderOf(record.spec.name), say);
     this.#program = new HeldProgram(record.spec, record.inherited, {
-      openStreams: (isFirst) => openStreams(record.spec.stdio, isFirst),
+      openStreams: (isFirst) => this.#logs.openStreams(isFirst),
       // It holds this one program, so whatever becomes its child is what that has left behind.
       ownsOrphan: () => true,
       changed: (after) => this.#changed(after),
@@ -54,13 +61,17 @@ export class Watchdog {
     this.#listen();
     if (left === null) return this.#program.start();
     this.#upgrades = life!.upgrades;
+    this.#reopens = life!.reopens;
+    this.#takenOver = left.pid;
     this.#program.adopt(life!, left, adopted(now(), this.#record.spec));
   }
 
   /** Goes on where this watchdog's former self exchanged its code. */
   resume(memory: WatchdogMemory): void {
     this.#upgrades = memory.upgrades + 1;
+    this.#reopens = memory.reopens;
     this.#isFirstStartTold = true;
+    this.#takenOver = memory.process?.pid ?? null;
     this.#program.resume(memory);
     this.#listen();
     // What ended between the two selves is still to be reaped.
@@ -69,7 +80,25 @@ export class Watchdog {
 
   /** What the next self has to know. */
   memory(): WatchdogMemory {
-    return { ...this.#program.memory(), upgrades: this.#upgrades };
+    return { ...this.#program.memory(), upgrades: this.#upgrades, reopens: this.#reopens };
+  }
+
+  /** Resolves when nothing is on its way that only this process knows of. */
+  async settle(): Promise<void> {
+    await this.#logs.drain();
+  }
+
+  /** Somebody else has renamed the logs. */
+  async reopen(): Promise<void> {
+    try {
+      await this.#logs.reopen(this.#program.pid);
+      this.#reopenFailure = null;
+    } catch (error) {
+      this.#reopenFailure = error instanceof Error ? error.message : String(error);
+      say(this.#reopenFailure);
+    }
+    this.#reopens += 1;
+    this.#write();
   }
 
   /** By the program's own rules, but for what `tsdaemon stop` was told otherwise. */
@@ -86,19 +115,35 @@ export class Watchdog {
 
   #listen(): void {
     becomeSubreaper();
-    onChildEnd((pid, end) => this.#program.childEnded(pid, end));
+    onChildEnd((pid, end) => {
+      const isMain = pid === this.#program.pid;
+      this.#program.childEnded(pid, end);
+      // A last line without its newline is not to wait for the first of the next run.
+      if (isMain) void this.#logs.drain();
+    });
   }
 
   #changed(after: ServiceState): void {
     this.#write();
+    const { pid } = this.#program;
+    if (pid !== null) this.#logs.keep(pid, pid === this.#takenOver);
     const isOver =
       this.#program.firstFailure !== null ||
       after.name === 'STOPPED' ||
       after.name === 'EXITED' ||
       (after.name === 'FATAL' && after.wakeAt === null);
-    if (isOver) this.#writeEnd();
+    if (!isOver) this.#tellFirstStart(after);
+    else void this.#end(after);
+  }
+
+  /** Told last: whoever waits for it finds everything as it is to stay. */
+  async #end(after: ServiceState): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    await this.#logs.close();
+    this.#writeEnd();
     this.#tellFirstStart(after);
-    if (isOver) this.#events.over();
+    this.#events.over();
   }
 
   #writeEnd(): void {
@@ -115,7 +160,8 @@ export class Watchdog {
 
   #write(): void {
     try {
-      const life = { ...this.#program.describe(), upgrades: this.#upgrades };
+      const [upgrades, reopens, reopenFailure] = [this.#upgrades, this.#reopens, this.#reopenFailure];
+      const life = { ...this.#program.describe(), upgrades, reopens, reopenFailure };
       this.#state.writeLife(this.#record.spec.name, life);
     } catch (error) {
       // A full disk must not end the watch; what is written there is for reading, the program is what counts.
@@ -151,29 +197,6 @@ export class Watchdog {
 /** As nohup says "not the program, but us". */
 const LAUNCHER_FAILED = 125;
 
-/** The program's output files. They are emptied at the first start alone: a crashed run's last words are wanted. */
-function openStreams(stdio: DaemonRecord['spec']['stdio'], isFirst: boolean): Streams {
-  const opened: ReturnType<typeof openOutput>[] = [];
-  const close = (): void => opened.forEach((output) => void closeOutput(output, true));
-  try {
-    opened.push(openOutput(stdio.stdout));
-    if (stdio.stderr !== 'as-stdout') opened.push(openOutput(stdio.stderr));
-  } catch (error) {
-    close();
-    throw error;
-  }
-  const [stdout, stderr = stdout] = opened.map(({ descriptor }) => descriptor);
-  return {
-    descriptors: new Map([
-      [1, stdout!],
-      [2, stderr!],
-    ]),
-    paths: [...new Set(opened.map(({ path }) => path))],
-    whenInvokable: () => (isFirst ? opened.forEach(truncateOutput) : undefined),
-    close,
-  };
-}
-
 /** As a shell says it; 127 for what could not be started is only the usual case. */
 function exitCodeOfEnding(ending: Ending): number {
   if (ending.how === 'exited') return ending.code;
@@ -181,8 +204,16 @@ function exitCodeOfEnding(ending: Ending): number {
   return ending.how === 'not-spawned' ? 127 : 1;
 }
 
-/** Into watchdog.log, which is our standard error. */
 function complain(attempt: string, error: unknown): void {
-  const reason = error instanceof Error ? error.message : String(error);
-  writeSync(2, `${new Date().toISOString()} ${attempt}: ${reason}\n`);
+  say(`${attempt}: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+/** Into watchdog.log, which is our standard error. */
+function say(line: string): void {
+  try {
+    writeSync(2, `${new Date().toISOString()} ${line}\n`);
+  } catch (error) {
+    // The disk that it would tell about may be its own.
+    if (errnoNameOf(error) !== 'ENOSPC' && errnoNameOf(error) !== 'EDQUOT') throw error;
+  }
 }

@@ -22,6 +22,9 @@ export interface ServiceLife {
   readonly restarts: number;
   /** How often the watchdog has exchanged its own code in place. */
   readonly upgrades: number;
+  /** How often the watchdog has reopened the logs, and why the last time failed; null: it did not. */
+  readonly reopens: number;
+  readonly reopenFailure: string | null;
   /** How the last run ended, in words; null: there was none. */
   readonly lastExit: string | null;
   /** The files that the program's streams really go to. */

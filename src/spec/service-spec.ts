@@ -110,9 +110,32 @@ export type CodeOrSignal = number | SignalName;
 /** The main process alone, its process group, or all its descendants, those that changed group or parent too. */
 export type Reach = 'process' | 'group' | 'tree';
 
+export interface FileSink {
+  readonly kind: 'file';
+  readonly path: string;
+  readonly open: 'append' | 'truncate';
+  /** The file, its backups and what is written to it are looked after by whoever holds the program. */
+  readonly rotation: LogRotation | null;
+  /** null: the program's bytes as they are. */
+  readonly lines: LineFormat | null;
+}
+
+export interface LogRotation {
+  /** Rotated when it is as long as this; no backup becomes longer. null: whatever its length. */
+  readonly maxBytes: number | null;
+  /** Rotated when it has been written to for so long. null: whatever its age. */
+  readonly maxAgeMs: number | null;
+  /** How many backups are kept. 0: what would go into a backup is thrown away. */
+  readonly backups: number;
+  readonly compress: boolean;
+}
+
+/** Each line after the time, or as a JSON object with time, stream and text. */
+export type LineFormat = 'timestamps' | 'json-lines';
+
 /** Where a stream goes. Paths are absolute. `nohup-out` is nohup.out in cwd, else in $HOME, as POSIX has it. */
 export type Sink =
-  | { readonly kind: 'file'; readonly path: string; readonly open: 'append' | 'truncate' }
+  | FileSink
   | {
       readonly kind: 'nohup-out';
       readonly candidates: readonly string[];

@@ -17,9 +17,9 @@ import {
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { RotationPolicy } from '../../src/core/log-rotation.js';
-import { fifoPath, LogPump, type LogPumpOptions, makeFifo } from '../../src/os/log-fifo.js';
+import { LogPump, type LogPumpOptions, makeFifo } from '../../src/os/log-fifo.js';
 import type { LogNotice } from '../../src/os/log-notice.js';
+import type { LogRotation } from '../../src/spec/service-spec.js';
 import {
   assertNumbered,
   backupsOf,
@@ -44,7 +44,7 @@ const formats: readonly Format[] = ['as-is', 'timestamps', 'json-lines'];
 const TIME = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`;
 const KILLS = 30;
 
-const policy = (changes: Partial<RotationPolicy> = {}): RotationPolicy => ({
+const policy = (changes: Partial<LogRotation> = {}): LogRotation => ({
   maxBytes: null,
   maxAgeMs: null,
   backups: 10_000,
@@ -83,8 +83,9 @@ interface Pumped {
 
 async function startPump(options: Omit<LogPumpOptions, 'report'>): Promise<Pumped> {
   const notices: LogNotice[] = [];
-  const pump = await LogPump.open({ ...options, report: (notice) => notices.push(notice) });
-  const program = openSync(fifoPath(options.folder, options.streams[0]), 'r+');
+  const pump = new LogPump({ ...options, report: (notice) => notices.push(notice) });
+  await pump.begin();
+  const program = pump.openEnd(options.streams[0]);
   const close = async (): Promise<void> => {
     await pump[Symbol.asyncDispose]();
     closeSync(program);
@@ -131,8 +132,7 @@ for (const format of formats) {
     await using world = await makeWorld();
     const random = makeRandom(Number(process.env.TSDAEMON_SEED ?? 31));
     const options = optionsFor(world, { format, rotation: policy({ maxBytes: 1_000_000 }) });
-    makeFifo(options.folder, 'stdout');
-    const program = openSync(fifoPath(options.folder, 'stdout'), 'r+');
+    const program = openSync(makeFifo(options.folder, 'stdout'), 'r+');
     const writer = startWriter(world, program);
     for (let round = 0; round < KILLS; round += 1) {
       const keeper = startKeeper(world, ['fifo', JSON.stringify(options)]);
@@ -213,7 +213,7 @@ test('two streams of one program go into one log, each line with the name of its
   await using world = await makeWorld();
   const options = optionsFor(world, { format: 'json-lines', streams: ['stdout', 'stderr'] });
   const { pump, program, close } = await startPump(options);
-  const errors = openSync(fifoPath(world.folder, 'stderr'), 'r+');
+  const errors = openSync(makeFifo(world.folder, 'stderr'), 'r+');
   const expected: Record<string, string[]> = { stdout: [], stderr: [] };
   for (let line = 0; line < 100; line += 1) {
     for (const [stream, descriptor] of [
@@ -352,8 +352,7 @@ test('a log is rotated when it is too old, and not while it is empty', { skip },
 test('what others append to the log stays, also when the one who pumps is killed', { skip }, async () => {
   await using world = await makeWorld();
   const options = optionsFor(world, { format: 'timestamps' });
-  makeFifo(options.folder, 'stdout');
-  const program = openSync(fifoPath(options.folder, 'stdout'), 'r+');
+  const program = openSync(makeFifo(options.folder, 'stdout'), 'r+');
   const keeper = startKeeper(world, ['fifo', JSON.stringify(options)]);
   await keeper.up;
   // Half a line, which is held back in the spool.
@@ -377,8 +376,7 @@ test('lines that a killed run has left in its spool are in the log of the next, 
 }, async () => {
   await using world = await makeWorld();
   const options = optionsFor(world, { format: 'json-lines' });
-  makeFifo(options.folder, 'stdout');
-  const program = openSync(fifoPath(options.folder, 'stdout'), 'r+');
+  const program = openSync(makeFifo(options.folder, 'stdout'), 'r+');
   const keeper = startKeeper(world, ['fifo', JSON.stringify(options)]);
   await keeper.up;
   writeSync(program, 'one\ntwo, half');
@@ -398,7 +396,8 @@ test('a disposed pump leaves no thread behind that would keep its process alive'
   const options = optionsFor(world);
   const script = `
     import { LogPump } from ${JSON.stringify(new URL('../../src/os/log-fifo.js', import.meta.url).href)};
-    const pump = await LogPump.open({ ...${JSON.stringify(options)}, report() {} });
+    const pump = new LogPump({ ...${JSON.stringify(options)}, report() {} });
+    await pump.begin();
     await pump[Symbol.asyncDispose]();
     console.log('disposed');`;
   const child = world.start([process.execPath, '--input-type=module', '-e', script], {
@@ -411,11 +410,11 @@ test('a disposed pump leaves no thread behind that would keep its process alive'
 test('a file in the place of the FIFO is not touched, and told', { skip }, async () => {
   await using world = await makeWorld();
   const options = optionsFor(world);
-  writeFileSync(fifoPath(options.folder, 'stdout'), 'mine');
+  writeFileSync(join(options.folder, 'stdout.fifo'), 'mine');
   await assert.rejects(
     startPump(options),
     /^SystemError: cannot make FIFO .*stdout\.fifo: file exists \(EEXIST\)$/,
   );
-  assert.equal(readFileSync(fifoPath(options.folder, 'stdout'), 'utf8'), 'mine');
+  assert.equal(readFileSync(join(options.folder, 'stdout.fifo'), 'utf8'), 'mine');
   assert.deepEqual(readdirSync(dirname(options.path)), []);
 });

@@ -4,18 +4,18 @@ import { closeSync, mkdtempSync, openSync, renameSync, statSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { RotationPolicy } from '../../src/core/log-rotation.js';
 import { canCollapse } from '../../src/os/log-collapse.js';
-import { fifoPath, LogPump } from '../../src/os/log-fifo.js';
+import { LogPump } from '../../src/os/log-fifo.js';
 import { LogFile } from '../../src/os/log-file.js';
 import type { LogNotice } from '../../src/os/log-notice.js';
 import { LogReader } from '../../src/runtime/read-logs.js';
+import type { LogRotation } from '../../src/spec/service-spec.js';
 import { assertNumbered, linesOf, startWriter, stopWriter } from '../support/logs.js';
 import { until } from '../support/until.js';
 import { makeWorld, type World } from '../support/world.js';
 import { makeRandom } from '../unit/random.js';
 
-const policies: readonly RotationPolicy[] = [false, true].map((compress) => ({
+const policies: readonly LogRotation[] = [false, true].map((compress) => ({
   maxBytes: 65_536,
   maxAgeMs: null,
   backups: 1000,
@@ -30,7 +30,7 @@ interface Kept {
   readonly keeper: LogFile | LogPump;
 }
 
-type Keep = (world: World, rotation: RotationPolicy) => Promise<Kept>;
+type Keep = (world: World, rotation: LogRotation) => Promise<Kept>;
 
 const keepFile: Keep = async (world, rotation) => {
   const log = join(mkdtempSync(join(world.folder, 'log-')), 'web.log');
@@ -44,7 +44,7 @@ const keepFifo: Keep = async (world, rotation) => {
   const folder = mkdtempSync(join(world.folder, 'log-'));
   const log = join(folder, 'web.log');
   const notices: LogNotice[] = [];
-  const keeper = await LogPump.open({
+  const keeper = new LogPump({
     path: log,
     folder,
     streams: ['stdout'],
@@ -52,7 +52,8 @@ const keepFifo: Keep = async (world, rotation) => {
     rotation,
     report: (notice) => notices.push(notice),
   });
-  return { log, descriptor: openSync(fifoPath(folder, 'stdout'), 'r+'), notices, keeper };
+  await keeper.begin();
+  return { log, descriptor: keeper.openEnd('stdout'), notices, keeper };
 };
 
 const skip = !canCollapse(join(process.env.TMPDIR ?? '/tmp', 'web.log')) && 'needs ext4 or xfs';

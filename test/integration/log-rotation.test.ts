@@ -21,11 +21,11 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { RotationPolicy } from '../../src/core/log-rotation.js';
 import { SystemError } from '../../src/errors.js';
 import { canCollapse } from '../../src/os/log-collapse.js';
 import { LogFile } from '../../src/os/log-file.js';
 import type { LogNotice } from '../../src/os/log-notice.js';
+import type { LogRotation } from '../../src/spec/service-spec.js';
 import {
   assertNumbered,
   backupsOf,
@@ -48,7 +48,7 @@ const skip = !canCollapse(join(tmpdir(), 'x')) && `needs ext4 or xfs at ${tmpdir
 const BLOCK = 4096;
 const KILLS = 60;
 
-const policy = (changes: Partial<RotationPolicy> = {}): RotationPolicy => ({
+const policy = (changes: Partial<LogRotation> = {}): LogRotation => ({
   maxBytes: null,
   maxAgeMs: null,
   backups: 10_000,
@@ -63,7 +63,7 @@ interface Kept {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-async function keep(log: string, rotation: RotationPolicy): Promise<Kept> {
+async function keep(log: string, rotation: LogRotation): Promise<Kept> {
   const notices: LogNotice[] = [];
   const file = await LogFile.open({ path: log, rotation, report: (notice) => notices.push(notice) });
   return { log, file, notices, [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() };

@@ -42,7 +42,10 @@ export function anyService({ start, restart, stop, abort, heartbeat = null }: Ch
     name: 'web',
     command: { argv: ['/bin/web'], cwd: null, env: [], umask: null, nice: null, limits: [] },
     user: null,
-    stdio: { stdout: { kind: 'file', path: '/var/log/web.log', open: 'append' }, stderr: 'as-stdout' },
+    stdio: {
+      stdout: { kind: 'file', path: '/var/log/web.log', open: 'append', rotation: null, lines: null },
+      stderr: 'as-stdout',
+    },
     detach: { pidfile: null, hangup: 'ignore', keepFds: [], watchdogPidfile: null },
     start: { auto: true, readiness: 'report', stayUpMs: 0, timeoutMs: 5000, ...start },
     restart: { ...anyPolicy, ...restart },

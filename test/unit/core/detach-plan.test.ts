@@ -11,7 +11,7 @@ import { anyService } from '../../support/any-service.js';
 
 type StepName = DetachStep['name'];
 
-const file = (path: string): Sink => ({ kind: 'file', path, open: 'append' });
+const file = (path: string): Sink => ({ kind: 'file', path, open: 'append', rotation: null, lines: null });
 
 /** A plain command: nothing asked for but to be detached. */
 const PLAIN: ServiceSpec = {
@@ -267,7 +267,10 @@ const shown: { readonly [N in StepName]: readonly (readonly [Extract<DetachStep,
     ],
     'open-stderr': [
       [
-        { name: 'open-stderr', sink: { kind: 'file', path: '/log/err', open: 'truncate' } },
+        {
+          name: 'open-stderr',
+          sink: { kind: 'file', path: '/log/err', open: 'truncate', rotation: null, lines: null },
+        },
         /^open\(\/log\/err, truncate\)$/,
       ],
     ],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LINE_BYTES, type LineContext, type LineFormat, takeLines } from '../../../src/core/log-lines.js';
+import { LINE_BYTES, type LineContext, takeLines } from '../../../src/core/log-lines.js';
+import type { LineFormat } from '../../../src/spec/service-spec.js';
 import { makeRandom, type Random } from '../random.js';
 
 const TIME = '2026-01-02T03:04:05.678Z';

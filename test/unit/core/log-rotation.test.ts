@@ -8,15 +8,15 @@ import {
   plainBackups,
   planNewBackup,
   planNoBackups,
-  type RotationPolicy,
   surplusHead,
 } from '../../../src/core/log-rotation.js';
+import type { LogRotation } from '../../../src/spec/service-spec.js';
 import { makeRandom } from '../random.js';
 
 const BLOCK = 4096;
 const MANY = 1_000_000_000;
 
-const policy = (changes: Partial<RotationPolicy>): RotationPolicy => ({
+const policy = (changes: Partial<LogRotation>): LogRotation => ({
   maxBytes: null,
   maxAgeMs: null,
   backups: 3,
@@ -25,7 +25,7 @@ const policy = (changes: Partial<RotationPolicy>): RotationPolicy => ({
 });
 
 test('a log is due by its length or by its age, and never while it is empty', () => {
-  const rows: readonly [RotationPolicy | null, bytes: number, ageMs: number, expected: boolean][] = [
+  const rows: readonly [LogRotation | null, bytes: number, ageMs: number, expected: boolean][] = [
     [null, MANY, MANY, false],
     [policy({}), MANY, MANY, false],
     [policy({ maxBytes: 100 }), 99, MANY, false],
@@ -83,7 +83,7 @@ test('what may be moved holds for any length, block and limit', () => {
 
 test('only what would go through all backups and out again is surplus', () => {
   const limits = policy({ maxBytes: 10 * BLOCK, backups: 3 });
-  const rows: readonly [RotationPolicy, bytes: number, expected: number][] = [
+  const rows: readonly [LogRotation, bytes: number, expected: number][] = [
     [limits, 11 * BLOCK, 0],
     [limits, 50 * BLOCK, 0],
     [limits, 51 * BLOCK - 1, 0],
