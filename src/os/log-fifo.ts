@@ -10,28 +10,18 @@
 //   holds. It is what the program wrote after its reader was killed, 64 KiB at most.
 // - Where the kernel has no splice(2) for the file system (or is not Linux), the same holds for what the reader had
 //   just read when it was killed.
-import {
-  closeSync,
-  constants,
-  fchownSync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
+import { closeSync, constants, fchownSync, fstatSync, ftruncateSync, openSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { callLibc } from '../../native-bindings/libc.js';
-import { cString } from '../../native-bindings/structs.js';
 import { LINE_BYTES, takeLines } from '../core/log-lines.js';
 import { isRotationDue, msUntilTooOld } from '../core/log-rotation.js';
-import { errnoNameOf, SystemError, systemError } from '../errors.js';
+import { errnoNameOf, systemError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 import type { LineFormat, LogRotation } from '../spec/service-spec.js';
 import { monotonicMs } from './clock.js';
 import { duplicate } from './descriptors.js';
 import { whenReadable } from './exit-watch.js';
+import { makeFifo } from './fifo.js';
 import { InTurn } from './in-turn.js';
 import { lockForLife } from './lock-for-life.js';
 import { giveTo, LogBackups } from './log-backups.js';
@@ -52,19 +42,6 @@ export interface LogPumpOptions {
   readonly format: 'as-is' | LineFormat;
   readonly rotation: LogRotation | null;
   readonly report: ReportLog;
-}
-
-/** Makes the FIFO, unless it is there: then a program may hold it, and what is in it is not lost. */
-export function makeFifo(folder: string, stream: string): string {
-  const path = join(folder, `${stream}.fifo`);
-  try {
-    callLibc('mkfifo', cString(encodeBytes(path)), 0o600);
-  } catch (error) {
-    if (errnoNameOf(error) !== 'EEXIST') throw systemError(`cannot make FIFO ${path}`, error, path);
-    if (!statSync(encodeBytes(path)).isFIFO())
-      throw new SystemError(`cannot make FIFO ${path}`, { syscall: 'mkfifo', errnoName: 'EEXIST', path });
-  }
-  return path;
 }
 
 /** More than any pipe holds by default, and as much as one may hold. */
@@ -390,7 +367,8 @@ function nameOf(descriptor: number): string {
 }
 
 function openFifo(folder: string, stream: string): PipeEnd {
-  const path = makeFifo(folder, stream);
+  const path = join(folder, `${stream}.fifo`);
+  makeFifo(path);
   try {
     // Read-write: while no program runs, the FIFO is not at its end, and what is in it stays.
     return new PipeEnd(openSync(encodeBytes(path), constants.O_RDWR | constants.O_NONBLOCK));

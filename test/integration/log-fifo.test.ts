@@ -17,7 +17,8 @@ import {
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { LogPump, type LogPumpOptions, makeFifo } from '../../src/os/log-fifo.js';
+import { makeFifo } from '../../src/os/fifo.js';
+import { LogPump, type LogPumpOptions } from '../../src/os/log-fifo.js';
 import type { LogNotice } from '../../src/os/log-notice.js';
 import type { LogRotation } from '../../src/spec/service-spec.js';
 import {
@@ -60,6 +61,13 @@ function originals(format: Format, lines: readonly string[]): string[] {
     assert.match(line, new RegExp(`^${TIME} `));
     return line.slice(line.indexOf(' ') + 1);
   });
+}
+
+/** As a program would find it. */
+function fifoIn(folder: string, stream: string): string {
+  const path = join(folder, `${stream}.fifo`);
+  makeFifo(path);
+  return path;
 }
 
 function optionsFor(world: World, changes: Partial<LogPumpOptions> = {}): Omit<LogPumpOptions, 'report'> {
@@ -132,7 +140,7 @@ for (const format of formats) {
     await using world = await makeWorld();
     const random = makeRandom(Number(process.env.TSDAEMON_SEED ?? 31));
     const options = optionsFor(world, { format, rotation: policy({ maxBytes: 1_000_000 }) });
-    const program = openSync(makeFifo(options.folder, 'stdout'), 'r+');
+    const program = openSync(fifoIn(options.folder, 'stdout'), 'r+');
     const writer = startWriter(world, program);
     for (let round = 0; round < KILLS; round += 1) {
       const keeper = startKeeper(world, ['fifo', JSON.stringify(options)]);
@@ -213,7 +221,7 @@ test('two streams of one program go into one log, each line with the name of its
   await using world = await makeWorld();
   const options = optionsFor(world, { format: 'json-lines', streams: ['stdout', 'stderr'] });
   const { pump, program, close } = await startPump(options);
-  const errors = openSync(makeFifo(world.folder, 'stderr'), 'r+');
+  const errors = openSync(fifoIn(world.folder, 'stderr'), 'r+');
   const expected: Record<string, string[]> = { stdout: [], stderr: [] };
   for (let line = 0; line < 100; line += 1) {
     for (const [stream, descriptor] of [
@@ -352,7 +360,7 @@ test('a log is rotated when it is too old, and not while it is empty', { skip },
 test('what others append to the log stays, also when the one who pumps is killed', { skip }, async () => {
   await using world = await makeWorld();
   const options = optionsFor(world, { format: 'timestamps' });
-  const program = openSync(makeFifo(options.folder, 'stdout'), 'r+');
+  const program = openSync(fifoIn(options.folder, 'stdout'), 'r+');
   const keeper = startKeeper(world, ['fifo', JSON.stringify(options)]);
   await keeper.up;
   // Half a line, which is held back in the spool.
@@ -376,7 +384,7 @@ test('lines that a killed run has left in its spool are in the log of the next, 
 }, async () => {
   await using world = await makeWorld();
   const options = optionsFor(world, { format: 'json-lines' });
-  const program = openSync(makeFifo(options.folder, 'stdout'), 'r+');
+  const program = openSync(fifoIn(options.folder, 'stdout'), 'r+');
   const keeper = startKeeper(world, ['fifo', JSON.stringify(options)]);
   await keeper.up;
   writeSync(program, 'one\ntwo, half');

@@ -89,7 +89,7 @@ const ways: readonly Way[] = [
 const KILLS = 8;
 
 for (const { what, skip, flags, folder, original } of ways) {
-  test(`${what}: what is written is there once and in order, the watchdog killed ${KILLS} times`, {
+  test(`${what}: what is written is there once and in order, the watchdog killed or exchanged ${KILLS} times`, {
     skip,
   }, async () => {
     await using world = await makeWatchedWorld();
@@ -101,9 +101,10 @@ for (const { what, skip, flags, folder, original } of ways) {
     );
     for (let round = 0; round < KILLS; round += 1) {
       await pause(random.below(80));
-      await world.killWatchdog();
+      if (round % 2 === 0) await world.killWatchdog();
       await pause(random.below(20));
-      const { code, stderr } = await world.tsdaemon(['adopt', 'web']);
+      // What lives exchanges its code, which is a death of a kind as well.
+      const { code, stderr } = await world.tsdaemon([round % 2 === 0 ? 'adopt' : 'upgrade', 'web']);
       assert.deepEqual([code, stderr], [0, '']);
     }
     assert.equal((await world.status()).pid, pid, 'the program has not noticed');
