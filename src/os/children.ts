@@ -1,6 +1,7 @@
 // The ends of our children, ours by birth or (as a subreaper) by adoption. Safe as long as nothing in this process
 // starts children in Node's own way: waitpid(-1) would take their ends away.
 import { linuxSyscalls, PR_SET_CHILD_SUBREAPER } from '../../native-bindings/constants.js';
+import { LibcError } from '../../native-bindings/errno.js';
 import { callLibc } from '../../native-bindings/libc.js';
 import { type ProcessEnd, reapAny } from './invoke.js';
 
@@ -15,8 +16,16 @@ export function onChildEnd(ended: (pid: number, end: ProcessEnd) => void): void 
   });
 }
 
-/** Orphans below us become our children instead of init's, so that nothing we started is out of sight. Linux only. */
+/**
+ * Orphans below us become our children instead of init's, so that nothing we started is out of sight. Where that cannot
+ * be had (not Linux, a sandbox) orphans are init's, and only their process groups are still known.
+ */
 export function becomeSubreaper(): void {
-  if (process.platform === 'linux')
+  if (process.platform !== 'linux') return;
+  try {
     callLibc('syscall', linuxSyscalls.prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0, 0);
+  } catch (error) {
+    // EPERM and ENOSYS: a seccomp filter that does not know the call.
+    if (!(error instanceof LibcError) || !['EPERM', 'ENOSYS'].includes(error.code)) throw error;
+  }
 }

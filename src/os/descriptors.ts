@@ -89,6 +89,20 @@ export function makePipe(): Pipe {
   return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
 }
 
+/** A pipe for this process alone: no program that is started, and no exec, inherits an end of it. */
+export function makePrivatePipe(): Pipe {
+  const { read, write } = makePipe();
+  // posix_spawn closes there whatever is not asked for.
+  if (process.platform === 'darwin') return { read, write };
+  return { read: moveToCloseOnExec(read), write: moveToCloseOnExec(write) };
+}
+
+function moveToCloseOnExec(descriptor: number): number {
+  const copy = copyCloseOnExec(descriptor);
+  closeDescriptor(descriptor);
+  return copy;
+}
+
 /** For descriptors that libc made: node:fs warns in a worker thread about one that it did not open. */
 export function closeDescriptor(descriptor: number): void {
   callLibc('close', descriptor);

@@ -6,11 +6,11 @@ import { POLLIN } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
 import { callLibcInPool } from '../../native-bindings/libc.js';
 import { pollSet } from '../../native-bindings/structs.js';
-import { closeDescriptor, makePipe, type Pipe } from './descriptors.js';
+import { closeDescriptor, makePrivatePipe, type Pipe } from './descriptors.js';
 
 const IN_WORKER_MS = 500;
 
-const waiting = new Map<number, () => void>();
+const waiting = new Map<number, (isReadable: boolean) => void>();
 /** Written to when the set changes, so that the blocked thread takes the new one. null: no thread is blocked. */
 let wake: Pipe | null = null;
 
@@ -24,15 +24,23 @@ export function whenReadable(descriptor: number, timeoutMs: number): Promise<boo
       wakeThread();
       resolve(isReadable);
     };
-    waiting.set(descriptor, () => settle(true));
+    waiting.set(descriptor, settle);
     if (Number.isFinite(timeoutMs)) timer = setTimeout(settle, Math.min(timeoutMs, 2 ** 31 - 1), false);
     if (wake === null) void watch();
     else wakeThread();
   });
 }
 
+/**
+ * Ends a wait as if its time were over, so that its descriptor may be closed. The blocked thread holds the file itself
+ * for a moment longer, which does no harm.
+ */
+export function stopWaiting(descriptor: number): void {
+  waiting.get(descriptor)?.(false);
+}
+
 async function watch(): Promise<void> {
-  const pipe = makePipe();
+  const pipe = makePrivatePipe();
   wake = pipe;
   // process.exit joins the pool's threads and would hang on the blocked one.
   process.on('exit', wakeThread);
@@ -44,7 +52,7 @@ async function watch(): Promise<void> {
       if (pollSet.isReady(set, 0)) readSync(pipe.read, Buffer.alloc(512));
       watched.forEach(([descriptor, settle], index) => {
         // The number may be somebody else's by now: closed meanwhile (which counts as ready) and opened anew.
-        if (waiting.get(descriptor) === settle && pollSet.isReady(set, index + 1)) settle();
+        if (waiting.get(descriptor) === settle && pollSet.isReady(set, index + 1)) settle(true);
       });
     }
   } finally {

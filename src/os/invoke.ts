@@ -184,13 +184,17 @@ export function reap(pid: number, block: boolean): ProcessEnd | null {
 /** Any child that has ended; null if none has. */
 export function reapAny(): { readonly pid: number; readonly end: ProcessEnd } | null {
   const status = Buffer.alloc(4);
-  try {
-    const pid = callLibc('waitpid', -1, status, WNOHANG);
-    return pid <= 0 ? null : { pid, end: readWaitStatus(status.readInt32LE(0)) };
-  } catch (error) {
-    // ECHILD: there are no children at all.
-    if (error instanceof LibcError && error.code === 'ECHILD') return null;
-    throw error;
+  for (;;) {
+    try {
+      const pid = callLibc('waitpid', -1, status, WNOHANG);
+      return pid <= 0 ? null : { pid, end: readWaitStatus(status.readInt32LE(0)) };
+    } catch (error) {
+      if (!(error instanceof LibcError)) throw error;
+      if (error.code === 'EINTR') continue;
+      // ECHILD: there are no children at all.
+      if (error.code === 'ECHILD') return null;
+      throw error;
+    }
   }
 }
 

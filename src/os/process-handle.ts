@@ -7,7 +7,7 @@ import { errnoNameOf, SystemError } from '../errors.js';
 import type { SignalName } from '../spec/service-spec.js';
 import { monotonicMs } from './clock.js';
 import { closeDescriptor } from './descriptors.js';
-import { whenReadable } from './exit-watch.js';
+import { stopWaiting, whenReadable } from './exit-watch.js';
 import { sightProcess } from './processes.js';
 import { signalNumber } from './signals.js';
 
@@ -80,8 +80,11 @@ export class ProcessHandle {
     return true;
   }
 
+  /** A wait for its end that is under way is answered with false. */
   [Symbol.dispose](): void {
-    if (this.#pidfd !== null) closeDescriptor(this.#pidfd);
+    if (this.#pidfd === null) return;
+    stopWaiting(this.#pidfd);
+    closeDescriptor(this.#pidfd);
   }
 
   #isTheSame(): boolean {
