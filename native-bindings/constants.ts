@@ -63,6 +63,8 @@ export const PROC_PIDTBSDINFO = 3;
 /** Linux system calls without a wrapper in every libc. The table is [x86_64, arm64]; from 424 on all are equal. */
 export const linuxSyscalls = {
   fcntl: arm64 ? 25 : 72,
+  ioctl: arm64 ? 29 : 16,
+  pipe2: arm64 ? 59 : 293,
   prctl: arm64 ? 167 : 157,
   setgroups: arm64 ? 159 : 116,
   setresuid: arm64 ? 147 : 117,
@@ -71,6 +73,10 @@ export const linuxSyscalls = {
   pidfd_open: 434,
   close_range: 436,
 } as const;
+
+/** ioctl(2) on a pidfd: _IOWR(0xff, 11, struct pidfd_info), since Linux 6.13, and the exit since 6.15. */
+export const PIDFD_GET_INFO = 0xc040_ff0b;
+export const PIDFD_INFO_EXIT = 8;
 
 /** prctl(2) */
 export const PR_SET_CHILD_SUBREAPER = 36;

@@ -165,3 +165,6 @@ export function readWaitStatus(
   const signal = status & 0x7f;
   return signal === 0 ? { code: (status >> 8) & 0xff, signal: null } : { code: null, signal };
 }
+
+/** struct pidfd_info of Linux 6.13 and later, as far as we read it; exit_code is a wait status. */
+export const pidfdInfoFields = { bytes: 64, mask: 0, exitCode: 60 } as const;

@@ -107,9 +107,12 @@ export class SpawnError extends TsdaemonError {
 export class NotReadyError extends TsdaemonError {
   readonly code = 'TSD_NOT_READY';
   readonly exitCode: number;
-  constructor(message: string, exitCode: number) {
+  /** The last lines that it wrote to standard error, with their ends. */
+  readonly lastWords: string;
+  constructor(message: string, exitCode: number, lastWords = '') {
     super(message);
     this.exitCode = exitCode;
+    this.lastWords = lastWords;
   }
 }
 

@@ -1,6 +1,6 @@
 // Errors become one line on stderr and an exit code here, and nowhere else.
-import { SpawnError, TsdaemonError } from '../errors.js';
-import { visible } from '../spec/byte-text.js';
+import { NotReadyError, SpawnError, TsdaemonError } from '../errors.js';
+import { encodeBytes, visible } from '../spec/byte-text.js';
 import type { CommandName } from './commands.js';
 import { write } from './output.js';
 
@@ -25,6 +25,8 @@ export function reportError(
     ? visible(error.message)
     : `please report this: ${error instanceof Error ? error.stack : String(error)}`;
   const code = isOurs ? (error as TsdaemonError).code : 'TSD_BUG';
+  // What the program said itself comes first, as it said it.
+  if (error instanceof NotReadyError) write(2, encodeBytes(error.lastWords));
   write(2, `tsdaemon: ${message}\n`);
   return { exitCode: exitCodeFor(error, code, command), json: { error: { code, message } } };
 }

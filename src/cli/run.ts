@@ -2,6 +2,7 @@ import { describeStep } from '../core/detach-plan.js';
 import { UsageError } from '../errors.js';
 import type { Caller } from '../os/caller.js';
 import { isTerminal } from '../os/terminal.js';
+import { READY_TIMEOUT_MS } from '../runtime/health-options.js';
 import type { LogOptions } from '../runtime/log-options.js';
 import { buildSpec, type RunOptions } from '../runtime/run-options.js';
 import { planStart, startDaemon } from '../runtime/start-daemon.js';
@@ -17,7 +18,11 @@ export const runCommand: Handler = (parsed, caller) => {
   if (parsed.flags['dry-run'] === true) return printPlan(request, parsed.flags.json === true);
   const watch = watchOptionsFrom(parsed);
   if (watch === undefined) return announce(startDaemon(request), parsed);
-  const started = startWatched(request, secondsFlag(parsed, 'ready-timeout') ?? 30_000);
+  const started = startWatched(
+    request,
+    secondsFlag(parsed, 'ready-timeout') ?? READY_TIMEOUT_MS,
+    caller.waitingShell,
+  );
   return announce({ pid: started.pid, record: { ...started.record, outputs: started.outputs } }, parsed);
 };
 
@@ -80,7 +85,8 @@ function optionsFrom(parsed: ParsedCommand): RunOptions {
 
 /** undefined: no watchdog was asked for. */
 function watchOptionsFrom(parsed: ParsedCommand): WatchOptions | undefined {
-  const restart = text(parsed, 'restart');
+  // A schedule alone says that it is started again, and when.
+  const restart = text(parsed, 'restart') ?? (parsed.flags.cron === undefined ? undefined : 'no');
   if (restart === undefined) {
     const stray = WATCH_FLAGS.find((flag) => parsed.flags[flag] !== undefined);
     if (stray !== undefined) throw new UsageError(`cannot use --${stray} without --restart`, `--${stray}`);
@@ -98,8 +104,21 @@ function watchOptionsFrom(parsed: ParsedCommand): WatchOptions | undefined {
     maxRestarts: numberFlag(parsed, 'max-restarts'),
     withinMs: secondsFlag(parsed, 'within'),
     fatalRetryAfterMs: secondsFlag(parsed, 'fatal-retry-after'),
+    ready: text(parsed, 'ready'),
+    readyFd: numberFlag(parsed, 'ready-fd'),
     stayUpMs: secondsFlag(parsed, 'stay-up'),
     readyTimeoutMs: secondsFlag(parsed, 'ready-timeout'),
+    liveness: text(parsed, 'liveness'),
+    livenessIntervalMs: secondsFlag(parsed, 'liveness-interval'),
+    livenessTimeoutMs: secondsFlag(parsed, 'liveness-timeout'),
+    livenessFailures: numberFlag(parsed, 'liveness-failures'),
+    heartbeatMs: secondsFlag(parsed, 'heartbeat'),
+    abortSignal: text(parsed, 'abort-signal'),
+    maxMemory: text(parsed, 'max-memory'),
+    watchPaths: parsed.flags.watch as readonly string[] | undefined,
+    cron: text(parsed, 'cron'),
+    daemonizes: parsed.flags.daemonizes === true,
+    programPidfile: text(parsed, 'program-pidfile'),
     killMode: text(parsed, 'kill-mode'),
     watchdogPidfile: text(parsed, 'watchdog-pidfile'),
     log: logOptionsFrom(parsed),
@@ -129,8 +148,20 @@ const WATCH_FLAGS = [
   'max-restarts',
   'within',
   'fatal-retry-after',
+  'ready',
+  'ready-fd',
   'stay-up',
   'ready-timeout',
+  'liveness',
+  'liveness-interval',
+  'liveness-timeout',
+  'liveness-failures',
+  'heartbeat',
+  'abort-signal',
+  'max-memory',
+  'watch',
+  'daemonizes',
+  'program-pidfile',
   'kill-mode',
   'watchdog-pidfile',
   'log-max-bytes',

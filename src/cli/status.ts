@@ -1,4 +1,5 @@
 import { type DaemonStatus, statusOf, statusOfAll } from '../runtime/status.js';
+import { visible } from '../spec/byte-text.js';
 import { type Handler, targets, userState } from './context.js';
 import { formatBytes, formatDuration, formatTable, formatWords } from './format.js';
 import { print, printJson } from './output.js';
@@ -28,7 +29,10 @@ function watchdogFacts({ watchdog }: DaemonStatus): string[] {
   if (watchdog === null) return [];
   const last = watchdog.lastExit === null ? '' : `, last: ${watchdog.lastExit}`;
   const holder = watchdog.pid === null ? 'its watchdog was killed' : `watchdog ${watchdog.pid}`;
-  return [`${holder}, ${watchdog.restarts} restarts${last}`];
+  const next = watchdog.nextStartAt === null ? '' : `, next start: ${watchdog.nextStartAt}`;
+  const reloading = watchdog.isReloading ? ['reloading'] : [];
+  const said = watchdog.status === null ? [] : [`says: ${visible(watchdog.status)}`];
+  return [`${holder}, ${watchdog.restarts} restarts${last}${next}`, ...reloading, ...said];
 }
 
 export const listCommand: Handler = (parsed) => {

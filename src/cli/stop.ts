@@ -1,6 +1,8 @@
 import { NotReadyError } from '../errors.js';
+import type { Caller } from '../os/caller.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonTarget } from '../runtime/find-daemon.js';
+import { READY_TIMEOUT_MS } from '../runtime/health-options.js';
 import {
   adoptableRecord,
   prepareRestart,
@@ -54,7 +56,7 @@ export const restartCommand: Handler = async (parsed, caller) => {
   let exitCode = 0;
   for (const target of all) {
     try {
-      answers.push(await restart(target, parsed, state));
+      answers.push(await restart(target, parsed, state, caller));
     } catch (error) {
       const reported = reportError(error, parsed.command);
       answers.push(reported.json);
@@ -65,10 +67,15 @@ export const restartCommand: Handler = async (parsed, caller) => {
   return exitCode;
 };
 
-async function restart(target: DaemonTarget, parsed: ParsedCommand, state: StateDirectory): Promise<unknown> {
+async function restart(
+  target: DaemonTarget,
+  parsed: ParsedCommand,
+  state: StateDirectory,
+  caller: Caller,
+): Promise<unknown> {
   const record = await prepareRestart(target, stopOptions(parsed), state);
   if (record.launchedBy !== 'daemonize') {
-    const daemon = startAgain(record, state);
+    const daemon = startAgain(record, state, caller);
     if (parsed.flags.json !== true) announce(daemon, parsed);
     return asJson(daemon);
   }
@@ -87,14 +94,18 @@ async function restart(target: DaemonTarget, parsed: ParsedCommand, state: State
 export const adoptCommand: Handler = (parsed, caller) => {
   const state = userState();
   for (const target of targets(parsed, caller))
-    announce(startAgain(adoptableRecord(target, state), state), parsed);
+    announce(startAgain(adoptableRecord(target, state), state, caller), parsed);
   return 0;
 };
 
-function startAgain(record: DaemonRecord, state: StateDirectory): Announced {
+function startAgain(record: DaemonRecord, state: StateDirectory, caller: Caller): Announced {
   const request = requestFromRecord(record, state);
   if (record.launchedBy !== 'watchdog') return startDaemon(request);
-  const { pid, outputs, record: started } = startWatched(request, record.spec.start.timeoutMs ?? 30_000);
+  const {
+    pid,
+    outputs,
+    record: started,
+  } = startWatched(request, record.spec.start.timeoutMs ?? READY_TIMEOUT_MS, caller.waitingShell);
   return { pid, record: { ...started, outputs } };
 }
 

@@ -1,24 +1,12 @@
 // The words in which a user says what makes a program ready, or shows that it is still healthy.
+import type { ProbeTarget, Report } from '../spec/service-spec.js';
 
 export type Readiness =
   /** It was executed. */
   | { readonly kind: 'exec' }
   /** It has stayed up for a while. */
   | { readonly kind: 'stay-up' }
-  /** It said READY=1 on NOTIFY_SOCKET. */
-  | { readonly kind: 'notify' }
-  /** It wrote to the descriptor that it inherited under this number. */
-  | { readonly kind: 'fd'; readonly descriptor: number }
-  /** A line of its output matches. */
-  | { readonly kind: 'log'; readonly pattern: string }
-  | ProbeTarget;
-
-/** What is asked from outside, again and again until it answers; so these serve as health checks too. */
-export type ProbeTarget =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'http'; readonly url: string }
-  /** Text for the shell; exit code 0 is yes. */
-  | { readonly kind: 'command'; readonly script: string };
+  | Report;
 
 /** The reason is a clause that may follow the flag: `cannot use --ready 'fd:2': REASON`. */
 export interface Unreadable {

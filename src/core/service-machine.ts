@@ -190,7 +190,9 @@ const table: Table = {
       askToEnd(closeRun(state, 'heartbeat-lost', at, spec), spec.abort, at, spec),
     ready: stay,
     heartbeat: (state, { at }, spec) =>
-      spec.heartbeat === null ? stay(state) : move({ ...state, wakeAt: after(at, spec.heartbeat.everyMs) }),
+      spec.heartbeat === null && state.wakeAt === null
+        ? stay(state)
+        : move({ ...state, wakeAt: after(at, spec.heartbeat?.everyMs ?? null) }),
     'extend-timeout': extend,
   },
   BACKOFF: {

@@ -20,6 +20,8 @@ export interface Caller {
   readonly blockedSignals: readonly number[];
   /** Which of 0, 1, 2 were open; Node opens /dev/null in the place of a closed one. */
   readonly openStandard: readonly [boolean, boolean, boolean];
+  /** Our parent, where it is the shell of bin/tsdaemon.js that waits for us; null where it is anybody else. */
+  readonly waitingShell: number | null;
   /** Descriptors above 2 that we inherited; null where nobody noted them. */
   readonly inherited: () => readonly number[] | null;
 }
@@ -38,6 +40,7 @@ export function readCaller(): Caller {
     ignoredSignals: withoutShellsOwn(parseMask(notes?.ignored)),
     blockedSignals: parseMask(notes?.blocked),
     openStandard: openStandard(notes?.open),
+    waitingShell: notes !== null && Number(notes.pid) === process.ppid ? process.ppid : null,
     inherited: () => inheritedDescriptors(notes),
   };
 }

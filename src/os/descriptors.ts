@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { CLOSE_RANGE_CLOEXEC, linuxSyscalls } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
-import { callLibc } from '../../native-bindings/libc.js';
+import { addressOf, callLibc, whileReferenced } from '../../native-bindings/libc.js';
 import { errnoNameOf } from '../errors.js';
 
 /** Marks every descriptor above 2 close-on-exec. macOS does the same with a flag of posix_spawn instead. */
@@ -91,16 +91,13 @@ export function makePipe(): Pipe {
 
 /** A pipe for this process alone: no program that is started, and no exec, inherits an end of it. */
 export function makePrivatePipe(): Pipe {
-  const { read, write } = makePipe();
   // posix_spawn closes there whatever is not asked for.
-  if (process.platform === 'darwin') return { read, write };
-  return { read: moveToCloseOnExec(read), write: moveToCloseOnExec(write) };
-}
-
-function moveToCloseOnExec(descriptor: number): number {
-  const copy = copyCloseOnExec(descriptor);
-  closeDescriptor(descriptor);
-  return copy;
+  if (process.platform === 'darwin') return makePipe();
+  const ends = Buffer.alloc(8);
+  whileReferenced([ends], () =>
+    callLibc('syscall', linuxSyscalls.pipe2, addressOf(ends), O_CLOEXEC, 0, 0, 0, 0),
+  );
+  return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
 }
 
 /** For descriptors that libc made: node:fs warns in a worker thread about one that it did not open. */

@@ -17,10 +17,12 @@ import {
   signalSet,
 } from '../../native-bindings/structs.js';
 import { mayTryNext, worseFailure } from '../core/command-path.js';
+import type { Ending } from '../core/restart-policy.js';
 import { SpawnError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
+import type { SignalName } from '../spec/service-spec.js';
 import { duplicate } from './descriptors.js';
-import { resettableSignals, signalNumber } from './signals.js';
+import { resettableSignals, signalName, signalNumber } from './signals.js';
 
 export interface Invocation {
   /** Files to try in order, see core/command-path. */
@@ -179,6 +181,13 @@ export function reap(pid: number, block: boolean): ProcessEnd | null {
       return null;
     }
   }
+}
+
+/** The same in the words of the restart policy. */
+export function endingOf(end: ProcessEnd): Ending {
+  return end.signal === null
+    ? { how: 'exited', code: end.code }
+    : { how: 'killed', signal: signalName(end.signal) as SignalName };
 }
 
 /** Any child that has ended; null if none has. */

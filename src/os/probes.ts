@@ -3,8 +3,8 @@
 // first made.
 import { closeSync, openSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
-import type { ProbeTarget } from '../core/readiness.js';
 import { errnoNameOf, errnoText, TsdaemonError } from '../errors.js';
+import type { ProbeTarget } from '../spec/service-spec.js';
 import { type Invocation, type ProcessEnd, reap, spawn } from './invoke.js';
 import { ProcessHandle } from './process-handle.js';
 import { killTree } from './process-tree.js';

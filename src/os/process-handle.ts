@@ -1,13 +1,15 @@
 // A process held fast: once opened, signals reach this process or nobody, whatever becomes of its pid.
 
-import { linuxSyscalls } from '../../native-bindings/constants.js';
+import { linuxSyscalls, PIDFD_GET_INFO, PIDFD_INFO_EXIT } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
-import { callLibc, isLibcAvailable } from '../../native-bindings/libc.js';
+import { addressOf, callLibc, isLibcAvailable, whileReferenced } from '../../native-bindings/libc.js';
+import { pidfdInfoFields, readWaitStatus } from '../../native-bindings/structs.js';
 import { errnoNameOf, SystemError } from '../errors.js';
 import type { SignalName } from '../spec/service-spec.js';
 import { monotonicMs } from './clock.js';
 import { closeDescriptor } from './descriptors.js';
 import { stopWaiting, whenReadable } from './exit-watch.js';
+import type { ProcessEnd } from './invoke.js';
 import { sightProcess } from './processes.js';
 import { signalNumber } from './signals.js';
 
@@ -39,6 +41,11 @@ export class ProcessHandle {
     if (handle.#isTheSame()) return handle;
     handle[Symbol.dispose]();
     return null;
+  }
+
+  /** Readable when it has ended; null where there are no pidfds. */
+  get descriptor(): number | null {
+    return this.#pidfd;
   }
 
   /** Whether the process that is held still runs. */
@@ -80,6 +87,24 @@ export class ProcessHandle {
     return true;
   }
 
+  /**
+   * How it ended, for one that was not our child; null where the kernel does not keep that (before Linux 6.15) or
+   * nobody has reaped it within a moment.
+   */
+  async howItEnded(): Promise<ProcessEnd | null> {
+    if (this.#pidfd === null) return null;
+    const info = Buffer.alloc(pidfdInfoFields.bytes);
+    for (let waitMs = 1; waitMs < REAPED_WITHIN_MS; waitMs *= 2) {
+      info.fill(0).writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT), pidfdInfoFields.mask);
+      if (!askKernel(this.#pidfd, info)) return null;
+      const isKept = (info.readBigUInt64LE(pidfdInfoFields.mask) & BigInt(PIDFD_INFO_EXIT)) !== 0n;
+      if (isKept) return readWaitStatus(info.readInt32LE(pidfdInfoFields.exitCode));
+      // The exit is kept from the moment on in which the parent, mostly init, has reaped it.
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+    return null;
+  }
+
   /** A wait for its end that is under way is answered with false. */
   [Symbol.dispose](): void {
     if (this.#pidfd === null) return;
@@ -93,6 +118,22 @@ export class ProcessHandle {
     // Hidden: it exists and cannot be compared; whoever asked for it without a start time accepts that.
     if (seen.kind === 'hidden') return this.#startTime === null;
     return !seen.isDead && (this.#startTime === null || seen.startTime === this.#startTime);
+  }
+}
+
+const REAPED_WITHIN_MS = 1000;
+
+/** false: this kernel does not answer. */
+function askKernel(pidfd: number, info: Buffer): boolean {
+  try {
+    whileReferenced([info], () =>
+      callLibc('syscall', linuxSyscalls.ioctl, pidfd, PIDFD_GET_INFO, addressOf(info), 0, 0, 0),
+    );
+    return true;
+  } catch (error) {
+    // ENOTTY and EINVAL before Linux 6.15. ESRCH: it was reaped, and its exit was not kept.
+    if (error instanceof LibcError) return false;
+    throw error;
   }
 }
 

@@ -1,54 +1,37 @@
 // One program, held: started, followed, signalled and judged when it ends, for a watchdog, which holds one, or a
 // supervisor, which holds many. Who holds it hands on the ends of children, and is told of every change.
 import { describeEnding, describeExit } from '../core/exit-text.js';
-import type { Ending } from '../core/restart-policy.js';
+import { type Ending, kindOf } from '../core/restart-policy.js';
 import type { ServiceState } from '../core/service-machine.js';
-import { errnoNameOf } from '../errors.js';
 import { monotonicMs } from '../os/clock.js';
-import { actAs, findAccount } from '../os/credentials.js';
-import { closeOnExecAboveTwo } from '../os/descriptors.js';
 import { identityOf } from '../os/identity.js';
-import type { DescriptorMap, ProcessEnd } from '../os/invoke.js';
+import { endingOf, type ProcessEnd } from '../os/invoke.js';
 import { writePidfile } from '../os/pidfile.js';
 import { ProcessHandle } from '../os/process-handle.js';
-import { childrenOf, descendantsOf, groupMembers, readStat, unreapedChildren } from '../os/processes.js';
-import { groupExists, signalName } from '../os/signals.js';
-import { enterDirectory } from '../os/working-directory.js';
+import { readStat, unreapedChildren } from '../os/processes.js';
+import { groupExists } from '../os/signals.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { Reach, ServiceSpec, SignalName } from '../spec/service-spec.js';
 import type { Millis } from '../spec/time.js';
+import { deliverSignal, groupTargets } from './deliver-signal.js';
+import { MainFollower, whyNotMain } from './main-follower.js';
+import type { ProgramHost } from './program-host.js';
 import type { ProgramLife, ProgramMemory } from './program-memory.js';
+import { ProgramTree } from './program-tree.js';
+import { type HandedOver, ProgramWatch } from './program-watch.js';
 import { ServiceRunner } from './service-runner.js';
-import { spawnProgram } from './spawn-program.js';
-
-/** The standard streams of the next run, opened for its start. */
-export interface Streams {
-  /** Mapped onto the program's descriptors. 0 may be absent: then it is /dev/null. */
-  readonly descriptors: DescriptorMap;
-  /** The files that they really go to. */
-  readonly paths: readonly string[];
-  /** There is something to execute: what a failed start must not touch may be touched now. */
-  whenInvokable(): void;
-  /** Our own copies, after the start or after it failed. */
-  close(): void;
-}
-
-/** What is asked of whoever holds the program. */
-export interface ProgramHost {
-  /** Called as the program's user, with the umask that the files are to be made with. */
-  openStreams(isFirst: boolean): Streams;
-  /** Whether a process that lost its parent, and so became ours, is one of this program's. */
-  ownsOrphan(pid: number): boolean;
-  /** Something has changed, and all that follows from it has been done. */
-  changed(state: ServiceState): void;
-  /** What went wrong and does not change what becomes of the program. */
-  complain(attempt: string, error: unknown): void;
-}
+import { startRun } from './start-run.js';
+import { Triggers } from './triggers.js';
 
 export class HeldProgram {
   readonly #host: ProgramHost;
   readonly #inherited: DaemonRecord['inherited'];
   readonly #runner: ServiceRunner;
+  readonly #watch: ProgramWatch;
+  readonly #tree: ProgramTree;
+  readonly #triggers = new Triggers();
+  /** null: its main process is the one that was started. */
+  readonly #follower: MainFollower | null;
   #spec: ServiceSpec;
   #restarts = -1;
   #firstFailure: unknown = null;
@@ -59,8 +42,10 @@ export class HeldProgram {
   #mainEnding: Ending | null = null;
   /** Whom the pidfile names, and whose process group the leftovers are in. */
   #lastPid: number | null = null;
-  /** Set while the program is one that somebody else started: not our child, so held by its pidfd. */
+  /** Set while the main process is not our child, but was started by somebody else: held by its pidfd. */
   #adopted: ProcessHandle | null = null;
+  /** Ready by what it reported, though it may not be known yet which process it is. */
+  #hasReported = false;
 
   constructor(spec: ServiceSpec, inherited: DaemonRecord['inherited'], host: ProgramHost) {
     this.#spec = spec;
@@ -69,12 +54,53 @@ export class HeldProgram {
     this.#runner = new ServiceRunner(spec, {
       now,
       random: Math.random,
-      spawn: () => this.#spawn(),
+      spawn: () => {
+        const pid = this.#spawn();
+        this.#watch.started();
+        return pid;
+      },
       signal: (pid, signal, reach) => this.#deliver(pid, signal, reach),
       changed: (after) => {
         if ('exit' in after) this.#lastExit = describeExit(after.exit);
-        this.#host.changed(after);
+        this.#watch.stateIs(after);
+        // Who is told to stop is not waited for: what there is of it, is ended.
+        if (after.name === 'STOPPING') this.#follower?.giveUp();
+        this.#host.changed(this.state);
       },
+    });
+    this.#tree = new ProgramTree((pid) => !this.#watch.isErrand(pid) && host.ownsOrphan(pid));
+    this.#watch = this.#makeWatch();
+    this.#follower = this.#makeFollower();
+  }
+
+  #makeWatch(): ProgramWatch {
+    const tell = (name: 'heartbeat' | 'stopping') => () => this.#runner.tell(name);
+    return new ProgramWatch({
+      spec: this.#spec,
+      inherited: this.#inherited,
+      folder: this.#host.folder,
+      mayNotify: (pid) => this.#tree.owns(pid, this.pid),
+      members: () => this.#membersOf(this.#lastPid!, 'tree'),
+      ready: () => this.#reported(),
+      heartbeat: tell('heartbeat'),
+      stopping: tell('stopping'),
+      unhealthy: (cause) => this.#runner.handle({ name: 'unhealthy', at: now(), cause }),
+      extendTimeout: (byMs) => this.#runner.handle({ name: 'extend-timeout', at: now(), byMs }),
+      heartbeatEvery: (everyMs) => this.#runner.heartbeatEvery(everyMs),
+      mainIs: (pid) => this.#followWord(pid),
+      said: () => this.#host.changed(this.state),
+      complain: (attempt, error) => this.#host.complain(attempt, error),
+    });
+  }
+
+  #makeFollower(): MainFollower | null {
+    const { daemonizes } = this.#spec.watch;
+    if (daemonizes === null) return null;
+    return new MainFollower(daemonizes.pidfile, {
+      living: () => this.#tree.living(this.#lastPid!),
+      isClean: (ending) => kindOf(ending, this.#spec.restart) === 'clean',
+      mainIs: ({ pid }) => this.#follow(pid),
+      over: (ending) => this.#ended(ending),
     });
   }
 
@@ -100,6 +126,18 @@ export class HeldProgram {
     return this.#firstFailure;
   }
 
+  /** Starts it, now or when its schedule says. */
+  begin(): void {
+    const { watch } = this.#spec;
+    // What cannot be watched is a mistake of the caller's.
+    const failed = (error: unknown): void => {
+      this.#firstFailure = error;
+      this.#host.changed(this.state);
+    };
+    if (watch.cron === null) this.#arm().then(() => this.start(), failed);
+    else this.#arm().then(() => this.#host.changed(this.state), failed);
+  }
+
   start(): void {
     this.#runner.tell('start');
   }
@@ -116,35 +154,113 @@ export class HeldProgram {
 
   /** Takes over a program that runs already, and what is known of it. */
   adopt(life: ProgramLife, left: ProcessHandle, state: ServiceState): void {
+    this.#follower?.reset(true);
+    this.#takeOver(life, left, state, null);
+  }
+
+  #takeOver(life: ProgramLife, left: ProcessHandle, state: ServiceState, handed: HandedOver | null): void {
     this.#remember(life);
-    this.#adopted = left;
+    this.#tree.adopt(left.pid);
     this.#lastPid = left.pid;
     // Its old watchdog may have been killed before it came to that.
     this.#writePidfile(left.pid);
     this.#runner.adopt(left.pid, state);
+    this.#hold(left);
+    this.#goOn(life, state, handed);
+  }
+
+  #goOn(life: ProgramLife, state: ServiceState, handed: HandedOver | null): void {
+    this.#arm().catch((error) => this.#host.complain('cannot watch for changes', error));
+    this.#watch.goOn(life, state, handed);
     this.#host.changed(state);
-    // It is not our child: its pidfd tells when it ends, and waitpid cannot tell how.
-    void left.ended(Number.POSITIVE_INFINITY).then(() => {
-      left[Symbol.dispose]();
-      this.#adopted = null;
-      this.#ended({ how: 'unseen' });
+  }
+
+  /** Not our child: its pidfd tells when it ends, and how is asked of the kernel. */
+  #hold(left: ProcessHandle): void {
+    this.#adopted = left;
+    void this.#awaitEnd(left);
+  }
+
+  async #awaitEnd(held: ProcessHandle): Promise<void> {
+    const hasEnded = await held.ended(Number.POSITIVE_INFINITY);
+    // It may have become our child, when its parent ended: then it is ours to reap, and that is told as any end is.
+    if (!hasEnded || readStat(held.pid)?.parent === process.pid) return;
+    const end = await held.howItEnded();
+    if (this.#adopted === held) this.#mainEnded(end === null ? { how: 'unseen' } : endingOf(end));
+  }
+
+  #letGo(): void {
+    this.#adopted?.[Symbol.dispose]();
+    this.#adopted = null;
+  }
+
+  /** Another process is the main one from now on. */
+  #follow(pid: number): void {
+    this.#letGo();
+    this.#lastPid = pid;
+    this.#runner.mainIs(pid);
+    this.#writePidfile(pid);
+    const stat = readStat(pid);
+    const held = stat?.parent === process.pid ? null : ProcessHandle.open(pid, stat?.startTime ?? null);
+    if (held !== null) this.#hold(held);
+    if (this.#spec.watch.report === null || this.#hasReported) this.#tellReady();
+    this.#host.changed(this.state);
+  }
+
+  /** It says that this is its main process. */
+  #followWord(pid: number): void {
+    if (pid === this.pid || this.pid === null || this.#mainEnding !== null) return;
+    const refusal = whyNotMain(pid, this.#tree.living(this.pid));
+    if (refusal !== null) return this.#host.complain('cannot follow MAINPID=', new Error(refusal));
+    this.#follower?.settle();
+    this.#follow(pid);
+  }
+
+  #reported(): void {
+    this.#hasReported = true;
+    if (this.#follower === null || this.#follower.isSettled) this.#tellReady();
+  }
+
+  #tellReady(): void {
+    if (this.#spec.start.readiness === 'report') this.#runner.tell('ready');
+  }
+
+  #arm(): Promise<void> {
+    return this.#triggers.arm(this.#spec.watch, {
+      ignores: (path) => this.#outputs.includes(path) || path === this.#spec.detach.pidfile,
+      changed: () => this.#runner.tell('changed'),
+      isDue: () => {
+        this.start();
+        // The next time is another one, also where it runs still.
+        this.#host.changed(this.state);
+      },
     });
   }
 
   /** Goes on where our former self in this very process left off. */
-  resume({ state, process: held, isChild, life }: ProgramMemory): void {
+  resume({ state, process: held, isChild, life, watch, following }: ProgramMemory): void {
     const left = held === null || isChild ? null : ProcessHandle.open(held.pid, held.startTime);
-    if (left !== null) return this.adopt(life, left, state);
-    this.#remember(life);
-    this.#runner.adopt(held?.pid ?? null, state);
-    this.#host.changed(state);
-    if (held !== null && !isChild) this.#ended({ how: 'unseen' });
+    if (left !== null) this.#takeOver(life, left, state, watch);
+    else {
+      this.#remember(life);
+      this.#runner.adopt(held?.pid ?? null, state);
+      this.#goOn(life, state, watch);
+      if (held !== null && !isChild) this.#mainEnded({ how: 'unseen' });
+    }
+    if (following !== null) this.#follower?.resume(following);
   }
 
   memory(): ProgramMemory {
     const { state, pid } = this.#runner;
     const held = pid === null ? null : identityOf(pid);
-    return { state, process: held, isChild: this.#adopted === null, life: this.describe() };
+    return {
+      state,
+      process: held,
+      isChild: this.#adopted === null,
+      life: this.describe(),
+      watch: this.#watch.handOver(),
+      following: this.#follower?.memory() ?? null,
+    };
   }
 
   describe(): ProgramLife {
@@ -158,15 +274,31 @@ export class HeldProgram {
       restarts: Math.max(0, this.#restarts),
       lastExit: this.#lastExit,
       outputs: this.#outputs,
+      notify: this.#watch.describe(),
       changedAt: Date.now(),
-      nextStartAt: wakeAt === null ? null : Math.round(Date.now() + (wakeAt - now())),
+      nextStartAt: wakeAt === null ? this.#triggers.nextStartAt() : Math.round(Date.now() + (wakeAt - now())),
     };
   }
 
   /** A child of this process has ended: the program, one of its leftovers, or somebody else's. */
   childEnded(pid: number, end: ProcessEnd): void {
-    if (pid === this.#runner.pid && this.#isMainAlive()) this.#ended(endingOf(end));
-    else if (!this.#isMainAlive()) this.#lookForLeftovers();
+    if (this.#watch.childEnded(pid, end)) return;
+    if (pid === this.#runner.pid && this.#isMainAlive()) this.#mainEnded(endingOf(end));
+    else if (this.#follower?.isWaiting === true) this.#follower.look();
+    else if (this.#mainEnding !== null) this.#lookForLeftovers();
+  }
+
+  /** Of a program that went into the background by itself another process may go on. */
+  #mainEnded(ending: Ending): void {
+    const { pid } = this;
+    this.#letGo();
+    this.#watch.hearLastWords();
+    // Its last word may have been who follows it.
+    if (pid !== this.pid) return;
+    const { name } = this.state;
+    if (this.#follower !== null && (name === 'STARTING' || name === 'RUNNING'))
+      this.#follower.ended(pid!, ending);
+    else this.#ended(ending);
   }
 
   #remember(life: ProgramLife): void {
@@ -192,7 +324,8 @@ export class HeldProgram {
     if (killReach === 'group' && !groupExists(lastPid)) return new Set();
     // A child that has ended and is not reaped yet still answers `kill -0`: its SIGCHLD is on its way here.
     const ending = unreapedChildren().filter(
-      ({ pid, processGroup }) => processGroup === lastPid || this.#host.ownsOrphan(pid),
+      ({ pid, processGroup }) =>
+        processGroup === lastPid || (this.#host.ownsOrphan(pid) && !this.#watch.isErrand(pid)),
     );
     return new Set([...this.#membersOf(lastPid, killReach), ...ending.map(({ pid }) => pid)]);
   }
@@ -204,6 +337,7 @@ export class HeldProgram {
     const left = this.#spec.stop.leftovers === 'stop' ? [...this.#leftovers()] : [];
     if (left.length === 0) {
       this.#mainEnding = null;
+      this.#watch.runIsOver();
       this.#runner.ended(ending);
       return;
     }
@@ -216,44 +350,23 @@ export class HeldProgram {
   }
 
   #spawn(): number {
-    const spec = this.#spec;
-    const inherited = this.#inherited;
     const isFirst = this.#restarts < 0;
-    const leaveUser = spec.user === null ? () => undefined : actAs(findAccount(spec.user));
-    const ours = process.umask(inherited.umask);
-    let streams: Streams | null = null;
     try {
-      const opened = this.#host.openStreams(isFirst);
-      streams = opened;
-      process.umask(ours);
-      const cwd = spec.command.cwd ?? inherited.cwd;
-      if (cwd !== null) enterDirectory(cwd);
-      closeOnExecAboveTwo();
-      const pid = spawnProgram({
-        spec,
-        cwd: inherited.cwd,
-        umask: inherited.umask,
-        softOpenFiles: inherited.openFiles,
-        descriptors: opened.descriptors,
-        ownGroup: true,
-        nice: spec.command.nice,
-        leaveUser,
-        whenInvokable: () => opened.whenInvokable(),
-      });
+      this.#follower?.reset(false);
+      this.#hasReported = false;
+      const { pid, outputs } = startRun(this.#spec, this.#inherited, this.#watch, () =>
+        this.#host.openStreams(isFirst),
+      );
       this.#restarts += 1;
+      this.#tree.reset();
       this.#lastPid = pid;
-      this.#outputs = opened.paths;
+      this.#outputs = outputs;
       this.#writePidfile(pid);
       return pid;
     } catch (error) {
+      this.#watch.runIsOver();
       if (isFirst) this.#firstFailure = error;
       throw error;
-    } finally {
-      process.umask(ours);
-      leaveUser();
-      // Not to pin the program's file system for longer than the moment of its start.
-      process.chdir('/');
-      streams?.close();
     }
   }
 
@@ -267,56 +380,19 @@ export class HeldProgram {
     }
   }
 
-  /** Once to each: many programs take a second SIGTERM for "now really". A stopped process hears nothing before SIGCONT. */
   #deliver(pid: number, signal: SignalName, reach: Reach): void {
-    const targets = reach === 'group' ? this.#groupTargets(pid) : this.#membersOf(pid, reach);
-    for (const each of signal === 'SIGKILL' ? [signal] : [signal, 'SIGCONT' as const]) {
-      for (const target of targets) {
-        try {
-          if (target === pid && this.#adopted !== null) this.#adopted.signal(each);
-          else process.kill(target, each);
-        } catch (error) {
-          // ESRCH: gone meanwhile. EPERM: a set-uid program; what comes of it shows when the grace is over.
-          if (errnoNameOf(error) !== 'ESRCH')
-            this.#host.complain(`cannot send ${each} to process ${target}`, error);
-        }
-      }
-    }
+    const targets = reach === 'group' ? groupTargets(pid, this.#isMainAlive()) : this.#membersOf(pid, reach);
+    deliverSignal(signal, targets, this.#adopted, (attempt, error) => this.#host.complain(attempt, error));
   }
 
-  /** As kill(2) takes them: one call for the group, and one for a main process that has left it. */
-  #groupTargets(pid: number): number[] {
-    const hasLeft = this.#isMainAlive() && readStat(pid)?.processGroup !== pid;
-    return hasLeft ? [-pid, pid] : [-pid];
-  }
-
-  /**
-   * Whom a signal to the program reaches. Its tree is what descends from it, and what has lost its parent and is
-   * ours for that, a subreaper's, with all that descends from there.
-   */
   #membersOf(pid: number, reach: Reach): Set<number> {
-    const members = new Set(this.#isMainAlive() ? [pid] : []);
-    if (reach === 'process') return members;
-    for (const member of groupMembers(pid)) members.add(member);
-    if (reach === 'group') return members;
-    const orphans = childrenOf(process.pid).filter((child) => child !== pid && this.#host.ownsOrphan(child));
-    for (const root of [pid, ...orphans]) {
-      if (root !== pid) members.add(root);
-      for (const member of descendantsOf(root)) members.add(member);
-    }
-    return members;
+    return new Set([...(this.#isMainAlive() ? [pid] : []), ...this.#tree.membersOf(pid, reach)]);
   }
 
   #isMainAlive(): boolean {
-    return this.#mainEnding === null;
+    return this.#mainEnding === null && this.#follower?.isWaiting !== true;
   }
 }
 
 /** Monotonic since boot, so that a successor's clock is the same. */
 export const now = (): Millis => monotonicMs() as Millis;
-
-function endingOf(end: ProcessEnd): Ending {
-  return end.signal === null
-    ? { how: 'exited', code: end.code }
-    : { how: 'killed', signal: signalName(end.signal) as SignalName };
-}

@@ -3,8 +3,8 @@
 import type { LogNotice } from '../os/log-notice.js';
 import { truncateOutput } from '../os/outputs.js';
 import type { ServiceSpec } from '../spec/service-spec.js';
-import type { Streams } from './held-program.js';
 import { makeOutputs, type OpenedOutput, type ProgramOutput, streamNumbers } from './program-output.js';
+import type { Streams } from './start-run.js';
 
 export class ProgramLogs {
   readonly #outputs: readonly ProgramOutput[];

@@ -74,15 +74,14 @@ export function buildSpec(
   const pidfile = options.pidfile === undefined ? null : canonicalPidfile(path(options.pidfile, '--pidfile'));
   if (options.name !== undefined) checkName(options.name);
   const watchdogPidfile = options.watch?.watchdogPidfile;
-  if (
-    watchdogPidfile !== undefined &&
-    options.pidfile !== undefined &&
-    path(watchdogPidfile, '--watchdog-pidfile') === path(options.pidfile, '--pidfile')
-  )
-    throw new UsageError(
-      'cannot use one file as --pidfile and --watchdog-pidfile: each names another process',
-      '--watchdog-pidfile',
-    );
+  checkPidfilesDiffer(
+    {
+      '--pidfile': options.pidfile,
+      '--watchdog-pidfile': watchdogPidfile,
+      '--program-pidfile': options.watch?.programPidfile,
+    },
+    path,
+  );
   if (options.watch !== undefined && (options.keepFds ?? []).length > 0)
     throw new UsageError(
       'cannot use --keep-fd with --restart: descriptors are not kept for later starts',
@@ -108,18 +107,34 @@ export function buildSpec(
       watchdogPidfile:
         watchdogPidfile === undefined ? null : canonicalPidfile(path(watchdogPidfile, '--watchdog-pidfile')),
     },
-    ...buildWatch(options.watch),
+    ...buildWatch(options.watch, path),
     stop: {
       signal: requireSignal(options.stopSignal ?? 'SIGTERM', '--stop-signal'),
       graceMs: checkMilliseconds('stopTimeoutMs', options.stopTimeoutMs ?? 10_000),
-      reach: parseReach(options.watch),
-      killReach: parseReach(options.watch),
+      ...parseReach(options.watch),
       // What a plain daemon starts is its own business; a watchdog must not start a second run beside it.
       leftovers: options.watch === undefined || options.watch.killMode === 'process' ? 'spare' : 'stop',
     },
-    abort: { signal: 'SIGABRT', graceMs: 10_000 },
-    heartbeat: null,
+    abort: {
+      signal: requireSignal(options.watch?.abortSignal ?? 'SIGABRT', '--abort-signal'),
+      graceMs: options.stopTimeoutMs ?? 10_000,
+    },
   };
+}
+
+/** Each is written by somebody else, or names another process. */
+function checkPidfilesDiffer(
+  given: Readonly<Record<string, string | undefined>>,
+  path: (given: string, option: string) => string,
+): void {
+  const seen = new Map<string, string>();
+  for (const [option, file] of Object.entries(given)) {
+    if (file === undefined) continue;
+    const other = seen.get(path(file, option));
+    if (other !== undefined)
+      throw new UsageError(`cannot use one file as ${other} and ${option}: each has its own`, option);
+    seen.set(path(file, option), option);
+  }
 }
 
 export function callersPath(given: string, option: string, cwd: string | null): string {

@@ -24,6 +24,10 @@ export interface ServiceWorld {
   changed(state: ServiceState, pid: number | null): void;
 }
 
+/** Only the deadline is another one: a heartbeat, which is no news. */
+const isSameRun = (before: ServiceState, after: ServiceState): boolean =>
+  before.name === 'RUNNING' && after.name === 'RUNNING' && before.tally === after.tally;
+
 /** setTimeout takes no more than this. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -55,6 +59,17 @@ export class ServiceRunner {
     this.#spec = { ...this.#spec, stop };
   }
 
+  /** The program has another main process, or its main process has told itself. */
+  mainIs(pid: number): void {
+    this.#pid = pid;
+  }
+
+  /** Other rules for the heartbeat, from now on; null: none is expected. */
+  heartbeatEvery(everyMs: number | null): void {
+    this.#spec = { ...this.#spec, heartbeat: everyMs === null ? null : { everyMs } };
+    this.tell('heartbeat');
+  }
+
   /** Takes over where somebody else left off; the process, if there is one, runs already. */
   adopt(pid: number | null, state: ServiceState): void {
     this.#pid = pid;
@@ -82,7 +97,8 @@ export class ServiceRunner {
       for (const effect of effects) this.#perform(effect);
       this.#queue.shift();
     }
-    if (this.#state !== before) this.#world.changed(this.#state, this.#pid);
+    if (this.#state !== before && !isSameRun(before, this.#state))
+      this.#world.changed(this.#state, this.#pid);
   }
 
   #store(state: ServiceState): void {

@@ -5,7 +5,8 @@ import { currentEnvironment } from '../os/caller.js';
 import { makePipe } from '../os/descriptors.js';
 import { reap } from '../os/invoke.js';
 import { readToEnd } from '../os/message.js';
-import { waitReadable } from '../os/poll.js';
+import { waitAnyReadable } from '../os/poll.js';
+import { ProcessHandle } from '../os/process-handle.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceSpec } from '../spec/service-spec.js';
 import { startDaemon } from './start-daemon.js';
@@ -13,15 +14,22 @@ import { type StartRequest, WATCH_VERDICT_DESCRIPTOR, watchdogCommand } from './
 import type { FirstStart } from './watchdog.js';
 
 export interface StartedWatchdog {
-  /** The program's process. */
+  /** The program's process; the watchdog's, where it waits for its schedule. */
   readonly pid: number;
   readonly watchdogPid: number;
   readonly record: DaemonRecord;
   readonly outputs: readonly string[];
 }
 
-/** Throws NotReadyError, with the program's exit code, if it ended for good before it was ready. */
-export function startWatched(request: StartRequest, readyTimeoutMs: number): StartedWatchdog {
+/**
+ * Throws NotReadyError, with the program's exit code, if it ended for good before it was ready. `callerShell`: the
+ * process that waits for this one; when it is gone, so is the wish to start anything.
+ */
+export function startWatched(
+  request: StartRequest,
+  readyTimeoutMs: number,
+  callerShell: number | null = null,
+): StartedWatchdog {
   const pipe = makePipe();
   const watched: StartRequest = {
     ...request,
@@ -31,22 +39,46 @@ export function startWatched(request: StartRequest, readyTimeoutMs: number): Sta
   };
   const { pid, record } = startDaemon(watched, new Map([[WATCH_VERDICT_DESCRIPTOR, pipe.write]]));
   closeSync(pipe.write);
-  if (!waitReadable(pipe.read, readyTimeoutMs)) {
+  const failed = (reason: string, exitCode: number, lastWords = ''): NotReadyError =>
+    new NotReadyError(`cannot start '${record.spec.name}': ${reason}`, exitCode, lastWords);
+  const came = waitForVerdict(pipe.read, readyTimeoutMs, callerShell);
+  if (came !== 'verdict') {
     process.kill(pid, 'SIGTERM');
     // It stops the program first, and takes no longer for that than its grace.
     reap(pid, true);
-    throw new NotReadyError(
-      `cannot start '${record.spec.name}': not ready within ${readyTimeoutMs / 1000} s, so it was stopped`,
-      125,
-    );
+    const { lastWords } = readVerdict(pipe.read) ?? {};
+    if (came === 'caller-gone') throw failed('the caller is gone, so it was stopped', 130, lastWords);
+    throw failed(`not ready within ${readyTimeoutMs / 1000} s, so it was stopped`, 125, lastWords);
   }
-  const text = readToEnd(pipe.read).toString();
-  if (text === '')
-    throw new NotReadyError(`cannot start '${record.spec.name}': its watchdog ended, see watchdog.log`, 125);
-  const outcome = JSON.parse(text) as FirstStart;
-  if (!outcome.ready) reap(pid, true);
-  if (outcome.ready) return { pid: outcome.pid, watchdogPid: pid, record, outputs: outcome.outputs };
-  throw new NotReadyError(`cannot start '${record.spec.name}': ${outcome.reason}`, outcome.exitCode);
+  const outcome = readVerdict(pipe.read);
+  if (outcome === null) throw failed('its watchdog ended, see watchdog.log', 125);
+  if (outcome.ready) return { pid: outcome.pid ?? pid, watchdogPid: pid, record, outputs: outcome.outputs };
+  reap(pid, true);
+  throw failed(outcome.reason, outcome.exitCode, outcome.lastWords);
+}
+
+/**
+ * ^C ends the shell that waits for this process, while this process has left the session and hears nothing of it: who
+ * is no longer waited for, must not go on.
+ */
+function waitForVerdict(
+  verdict: number,
+  timeoutMs: number,
+  callerShell: number | null,
+): 'verdict' | 'caller-gone' | 'timeout' {
+  using shell = callerShell === null ? null : ProcessHandle.open(callerShell, null);
+  const ready = waitAnyReadable(
+    [verdict, ...(shell?.descriptor == null ? [] : [shell.descriptor])],
+    timeoutMs,
+  );
+  if (ready.includes(0)) return 'verdict';
+  return ready.length > 0 ? 'caller-gone' : 'timeout';
+}
+
+/** null: nothing came, and nothing will. */
+function readVerdict(descriptor: number): (FirstStart & { readonly lastWords?: string }) | null {
+  const text = readToEnd(descriptor).toString();
+  return text === '' ? null : (JSON.parse(text) as FirstStart);
 }
 
 /** The watchdog as a service of its own kind: our Node, our file, nothing of what the program is given. */

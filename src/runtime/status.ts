@@ -29,6 +29,9 @@ export interface DaemonStatus {
     readonly restarts: number;
     readonly lastExit: string | null;
     readonly nextStartAt: string | null;
+    /** What it says of itself by STATUS=; null: nothing. */
+    readonly status: string | null;
+    readonly isReloading: boolean;
   } | null;
 }
 
@@ -77,6 +80,8 @@ function describeWatched(found: FoundDaemon, life: ServiceLife): DaemonStatus {
       restarts: life.restarts,
       lastExit: life.lastExit,
       nextStartAt: life.nextStartAt === null ? null : new Date(life.nextStartAt).toISOString(),
+      status: life.notify?.status ?? null,
+      isReloading: life.notify?.isReloading ?? false,
     },
   };
   const last = life.lastExit === null ? '' : `, last run: ${life.lastExit}`;
@@ -84,8 +89,11 @@ function describeWatched(found: FoundDaemon, life: ServiceLife): DaemonStatus {
     return { ...program, state: activeState(life), reason: `held by watchdog ${found.process!.pid}${last}` };
   if (life.state === 'FATAL')
     return { ...program, ...nothingRuns, state: 'fatal', code: 3, reason: `${life.reason}${last}` };
-  if (isWatched)
-    return { ...program, ...nothingRuns, state: 'waiting', code: 3, reason: `to be started again${last}` };
+  const isScheduled = life.state === 'STOPPED' || life.state === 'EXITED';
+  if (isWatched) {
+    const reason = isScheduled ? `to be started at ${program.watchdog.nextStartAt}` : 'to be started again';
+    return { ...program, ...nothingRuns, state: 'waiting', code: 3, reason: `${reason}${last}` };
+  }
   return program.state === 'running' ? program : { ...program, reason: `${program.reason}${last}` };
 }
 

@@ -1,10 +1,17 @@
 // What may be asked of a watchdog, as a caller writes it, and the policy that it means.
 import { UsageError } from '../errors.js';
-import { exitKinds, type Reach, type RestartPolicy, type ServiceSpec } from '../spec/service-spec.js';
+import {
+  exitKinds,
+  type Reach,
+  type RestartPolicy,
+  type ServiceSpec,
+  watchNothing,
+} from '../spec/service-spec.js';
+import { buildHealth, type HealthOptions } from './health-options.js';
 import type { LogOptions } from './log-options.js';
 
 /** Durations in milliseconds. */
-export interface WatchOptions {
+export interface WatchOptions extends HealthOptions {
   /**
    * no: never. always: after every end. on-failure, unexpected: after every end but a clean one, which is an exit
    * with a code of `okExitCodes` (the words of systemd and of Supervisor for the same).
@@ -22,24 +29,23 @@ export interface WatchOptions {
   readonly maxRestarts?: number | undefined;
   readonly withinMs?: number | undefined;
   readonly fatalRetryAfterMs?: number | undefined;
-  readonly stayUpMs?: number | undefined;
-  readonly readyTimeoutMs?: number | undefined;
   readonly killMode?: string | undefined;
   readonly watchdogPidfile?: string | undefined;
   readonly log?: LogOptions | undefined;
 }
 
-export function buildWatch(watch: WatchOptions | undefined): Pick<ServiceSpec, 'start' | 'restart'> {
-  const stayUpMs = watch?.stayUpMs;
-  return {
-    start: {
-      auto: true,
-      readiness: stayUpMs === undefined ? 'exec' : 'stay-up',
-      stayUpMs: stayUpMs ?? 0,
-      timeoutMs: watch?.readyTimeoutMs ?? null,
-    },
-    restart: watch === undefined ? noRestart : buildPolicy(watch),
-  };
+export function buildWatch(
+  watch: WatchOptions | undefined,
+  path: (given: string, option: string) => string,
+): Pick<ServiceSpec, 'start' | 'restart' | 'heartbeat' | 'watch'> {
+  if (watch === undefined)
+    return {
+      start: { auto: true, readiness: 'exec', stayUpMs: 0, timeoutMs: null },
+      restart: noRestart,
+      heartbeat: null,
+      watch: watchNothing,
+    };
+  return { ...buildHealth(watch, path), restart: buildPolicy(watch) };
 }
 
 function buildPolicy(watch: WatchOptions): RestartPolicy {
@@ -99,12 +105,23 @@ function parseExitCodes(given: string): number[] {
   });
 }
 
-/** Without a watchdog a daemon is one process to us, as it is to every pidfile. */
-export function parseReach(watch: WatchOptions | undefined): Reach {
-  const given = watch === undefined ? 'process' : (watch.killMode ?? 'group');
-  if (given === 'process' || given === 'group' || given === 'tree') return given;
-  throw new UsageError(`cannot use --kill-mode '${given}': expected process, group or tree`, '--kill-mode');
+/** Whom a stop reaches, first with its signal and then with SIGKILL. */
+export function parseReach(
+  watch: WatchOptions | undefined,
+): Pick<ServiceSpec['stop'], 'reach' | 'killReach'> {
+  // Without a watchdog a daemon is one process to us, as it is to every pidfile.
+  const given = watch === undefined ? 'process' : (watch.killMode ?? defaultReach(watch));
+  // The main process of a daemon ends its workers itself, in its own way; those that it forgets are killed.
+  if (given === 'mixed') return { reach: 'process', killReach: 'tree' };
+  if (given === 'process' || given === 'group' || given === 'tree') return { reach: given, killReach: given };
+  throw new UsageError(
+    `cannot use --kill-mode '${given}': expected process, group, tree or mixed`,
+    '--kill-mode',
+  );
 }
+
+const defaultReach = ({ daemonizes, programPidfile }: WatchOptions): Reach | 'mixed' =>
+  daemonizes === true || programPidfile !== undefined ? 'mixed' : 'group';
 
 const noRestart: RestartPolicy = {
   on: [],

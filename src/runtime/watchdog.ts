@@ -13,13 +13,22 @@ import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceLife } from '../spec/service-life.js';
 import { HeldProgram, now } from './held-program.js';
+import { LastWords } from './last-words.js';
 import { ProgramLogs } from './program-logs.js';
 import type { WatchdogMemory } from './start-request.js';
+import type { Streams } from './start-run.js';
 
 /** How the first start came out, told once. */
 export type FirstStart =
-  | { readonly ready: true; readonly pid: number; readonly outputs: readonly string[] }
-  | { readonly ready: false; readonly exitCode: number; readonly reason: string };
+  /** pid null: it waits for its schedule. */
+  | { readonly ready: true; readonly pid: number | null; readonly outputs: readonly string[] }
+  | {
+      readonly ready: false;
+      readonly exitCode: number;
+      readonly reason: string;
+      /** The end of what the program itself wrote to standard error. */
+      readonly lastWords: string;
+    };
 
 export interface WatchdogEvents {
   /** The program is ready, or will not be. */
@@ -40,6 +49,8 @@ export class Watchdog {
   /** The process that was the program before this watchdog was there, or had exchanged its code. */
   #takenOver: number | null = null;
   #isFirstStartTold = false;
+  #lastWords: LastWords | null = null;
+  #isToEnd = false;
   #isEnding = false;
 
   constructor(record: DaemonRecord, state: StateDirectory, events: WatchdogEvents) {
@@ -48,7 +59,8 @@ export class Watchdog {
     this.#events = events;
     this.#logs = new ProgramLogs(record.spec, state.folderOf(record.spec.name), say);
     this.#program = new HeldProgram(record.spec, record.inherited, {
-      openStreams: (isFirst) => this.#logs.openStreams(isFirst),
+      openStreams: (isFirst) => this.#openStreams(isFirst),
+      folder: state.folderOf(record.spec.name),
       // It holds this one program, so whatever becomes its child is what that has left behind.
       ownsOrphan: () => true,
       changed: (after) => this.#changed(after),
@@ -59,7 +71,7 @@ export class Watchdog {
   /** Starts the program, or takes over the one that a killed watchdog left. */
   begin(life: ServiceLife | null, left: ProcessHandle | null): void {
     this.#listen();
-    if (left === null) return this.#program.start();
+    if (left === null) return this.#program.begin();
     this.#upgrades = life!.upgrades;
     this.#reopens = life!.reopens;
     this.#takenOver = left.pid;
@@ -103,6 +115,7 @@ export class Watchdog {
 
   /** By the program's own rules, but for what `tsdaemon stop` was told otherwise. */
   stop(): void {
+    this.#isToEnd = true;
     const before = this.#program.state;
     this.#program.stop(this.#state.takeStopWish(this.#record.spec.name) ?? {});
     // STOPPED as it was: nobody has been told that there is nothing to wait for.
@@ -127,12 +140,7 @@ export class Watchdog {
     this.#write();
     const { pid } = this.#program;
     if (pid !== null) this.#logs.keep(pid, pid === this.#takenOver);
-    const isOver =
-      this.#program.firstFailure !== null ||
-      after.name === 'STOPPED' ||
-      after.name === 'EXITED' ||
-      (after.name === 'FATAL' && after.wakeAt === null);
-    if (!isOver) this.#tellFirstStart(after);
+    if (!this.#isOver(after)) this.#tellFirstStart(after);
     else void this.#end(after);
   }
 
@@ -144,6 +152,16 @@ export class Watchdog {
     this.#writeEnd();
     this.#tellFirstStart(after);
     this.#events.over();
+  }
+
+  #isOver(after: ServiceState): boolean {
+    if (this.#program.firstFailure !== null && !this.#isFirstStartTold) return true;
+    const rests =
+      after.name === 'STOPPED' ||
+      after.name === 'EXITED' ||
+      (after.name === 'FATAL' && after.wakeAt === null);
+    // Its schedule brings it back from everything but a stop.
+    return rests && (this.#isToEnd || this.#record.spec.watch.cron === null);
   }
 
   #writeEnd(): void {
@@ -174,6 +192,8 @@ export class Watchdog {
     const outcome = this.#outcome(after);
     if (outcome === null) return;
     this.#isFirstStartTold = true;
+    this.#lastWords?.[Symbol.dispose]();
+    this.#lastWords = null;
     this.#events.firstStart(outcome);
   }
 
@@ -182,15 +202,37 @@ export class Watchdog {
     const { firstFailure: failed, pid, outputs } = this.#program;
     if (failed !== null) {
       const exitCode = failed instanceof SpawnError ? failed.exitCode : LAUNCHER_FAILED;
-      return { ready: false, exitCode, reason: failed instanceof Error ? failed.message : String(failed) };
+      const reason = failed instanceof Error ? failed.message : String(failed);
+      return { ready: false, exitCode, reason, lastWords: '' };
     }
     if (after.name === 'RUNNING') return { ready: true, pid: pid!, outputs };
-    if (after.name === 'STOPPED')
-      return { ready: false, exitCode: LAUNCHER_FAILED, reason: 'it was stopped before it was ready' };
+    const lastWords = (): string => this.#lastWords?.read() ?? '';
+    if (after.name === 'STOPPED' && !this.#isToEnd) return { ready: true, pid: null, outputs };
+    if (after.name === 'STOPPED') {
+      const reason = 'it was stopped before it was ready';
+      return { ready: false, exitCode: LAUNCHER_FAILED, reason, lastWords: lastWords() };
+    }
     if (after.name !== 'EXITED' && after.name !== 'FATAL') return null;
+    const { kind, ending } = after.exit;
+    // As the launcher says it where it loses patience first.
+    if (kind === 'timeout') {
+      const reason = `not ready within ${this.#record.spec.start.timeoutMs! / 1000} s, so it was stopped`;
+      return { ready: false, exitCode: LAUNCHER_FAILED, reason, lastWords: lastWords() };
+    }
     const reason = `${describeExit(after.exit)} before it was ready`;
     // A start that did not come about must not look like one, even where the program found nothing wrong.
-    return { ready: false, exitCode: exitCodeOfEnding(after.exit.ending) || 1, reason };
+    const exitCode = exitCodeOfEnding(ending) || 1;
+    return { ready: false, exitCode, reason, lastWords: lastWords() };
+  }
+
+  #openStreams(isFirst: boolean): Streams {
+    const streams = this.#logs.openStreams(isFirst);
+    if (!isFirst) return streams;
+    const whenInvokable = (): void => {
+      streams.whenInvokable();
+      this.#lastWords = LastWords.listen(streams.paths.at(-1)!);
+    };
+    return { ...streams, whenInvokable };
   }
 }
 

@@ -29,6 +29,12 @@ export interface ServiceLife {
   readonly lastExit: string | null;
   /** The files that the program's streams really go to. */
   readonly outputs: readonly string[];
+  /** What it says of itself on NOTIFY_SOCKET; null: it is not asked to. */
+  readonly notify: {
+    readonly address: string;
+    readonly status: string | null;
+    readonly isReloading: boolean;
+  } | null;
   /** Wall times in milliseconds, only shown. */
   readonly changedAt: number;
   readonly nextStartAt: number | null;

@@ -53,7 +53,55 @@ export interface ServiceSpec {
   readonly abort: { readonly signal: SignalName; readonly graceMs: number | null };
   /** Once ready, it must give a sign of life at least this often. */
   readonly heartbeat: { readonly everyMs: number } | null;
+  readonly watch: Watch;
 }
+
+/** What is looked at beside its exit. All null and empty: nothing, and then nobody wakes up for it. */
+export interface Watch {
+  /** The report that start.readiness may ask for; null: that it has gone into the background, if it daemonizes. */
+  readonly report: Report | null;
+  /** Asked again and again once it is ready; so many failures in a row mean that it hangs. */
+  readonly liveness: {
+    readonly probe: ProbeTarget;
+    readonly everyMs: number;
+    readonly timeoutMs: number;
+    readonly failures: number;
+  } | null;
+  /** What all its processes may hold together. */
+  readonly memory: { readonly maxBytes: number; readonly everyMs: number } | null;
+  /** It goes into the background by itself, and writes this pidfile of its own; null there: it writes none. */
+  readonly daemonizes: { readonly pidfile: string | null } | null;
+  /** A change at or below one of these restarts it. Absolute. */
+  readonly paths: readonly string[];
+  /** When it is started, in the words of cron; null: at once. */
+  readonly cron: string | null;
+}
+
+export const watchNothing: Watch = {
+  report: null,
+  liveness: null,
+  memory: null,
+  daemonizes: null,
+  paths: [],
+  cron: null,
+};
+
+/** What a program does, or what is seen of it, when it is ready. */
+export type Report =
+  /** It said READY=1 on NOTIFY_SOCKET. */
+  | { readonly kind: 'notify' }
+  /** It wrote to the descriptor that it inherited under this number. */
+  | { readonly kind: 'fd'; readonly descriptor: number }
+  /** A line of its output matches. */
+  | { readonly kind: 'log'; readonly pattern: string }
+  | ProbeTarget;
+
+/** What is asked from outside, again and again until it answers; so these serve as health checks too. */
+export type ProbeTarget =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'http'; readonly url: string }
+  /** Text for the shell; exit code 0 is yes. */
+  | { readonly kind: 'command'; readonly script: string };
 
 /** Which exits bring a service back, after how long, and how often. */
 export interface RestartPolicy {

@@ -5,11 +5,11 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import test from 'node:test';
-import type { ProbeTarget } from '../../src/core/readiness.js';
 import { type ProcessEnd, spawn } from '../../src/os/invoke.js';
 import { type ProbeOutcome, probe, probeCommand, probeHttp, probeTcp } from '../../src/os/probes.js';
 import { ReadyPipe } from '../../src/os/ready-pipe.js';
 import { LogLineWatch } from '../../src/runtime/await-log-line.js';
+import type { ProbeTarget } from '../../src/spec/service-spec.js';
 import { processesMentioning } from '../support/proc.js';
 import { needs, needsLinux, needsRoot } from '../support/tools.js';
 import { until } from '../support/until.js';

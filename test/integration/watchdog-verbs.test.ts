@@ -27,7 +27,14 @@ test('status shows the program, how often it was restarted, and how its last run
     pidfile: world.path('x.pid'),
     command: theatre.argv(),
     outputs: [world.path('web.log')],
-    watchdog: { pid: watchdog, restarts: 2, lastExit: 'killed by SIGKILL', nextStartAt: null },
+    watchdog: {
+      pid: watchdog,
+      restarts: 2,
+      lastExit: 'killed by SIGKILL',
+      nextStartAt: null,
+      status: null,
+      isReloading: false,
+    },
   });
   assert.deepEqual(world.watchdogs(), [watchdog]);
   for (const value of [uptimeMs, cpuMs, memoryBytes]) assert.equal(typeof value, 'number');

@@ -1,5 +1,5 @@
 // A service for tests of pure decisions: every group filled in, so that a test says only what it is about.
-import type { RestartPolicy, ServiceSpec } from '../../src/spec/service-spec.js';
+import { type RestartPolicy, type ServiceSpec, watchNothing } from '../../src/spec/service-spec.js';
 import type { Millis } from '../../src/spec/time.js';
 
 export const millis = (ms: number): Millis => ms as Millis;
@@ -59,5 +59,6 @@ export function anyService({ start, restart, stop, abort, heartbeat = null }: Ch
     },
     abort: { signal: 'SIGABRT', graceMs: 2000, ...abort },
     heartbeat,
+    watch: watchNothing,
   };
 }

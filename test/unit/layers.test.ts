@@ -64,6 +64,7 @@ const windows: Readonly<Record<string, readonly string[]>> = {
   'src/runtime/stage-main.ts': ['node:fs'],
   'src/runtime/spawn-program.ts': ['node:fs'],
   'src/runtime/start-watched.ts': ['node:fs'],
+  'src/runtime/triggers.ts': ['croner'],
   'src/runtime/status.ts': ['node:fs'],
   'src/runtime/watchdog-main.ts': ['node:fs'],
   'src/runtime/watchdog.ts': ['node:fs'],

@@ -1,0 +1,78 @@
+// All processes of one held program, for a holder of many: told from those of other programs, and from the holder's own
+// errands.
+import type { TreeMember } from '../core/main-process.js';
+import {
+  allProcesses,
+  childrenOf,
+  descendantsOf,
+  groupMembers,
+  isZombie,
+  readStat,
+} from '../os/processes.js';
+import type { Reach } from '../spec/service-spec.js';
+
+/**
+ * Its tree is what descends from its main process, and what has lost its parent and is ours for that, a subreaper's,
+ * with all that descends from there.
+ */
+export class ProgramTree {
+  readonly #ownsOrphan: (pid: number) => boolean;
+  /** The session of a program that we did not start, whose orphans become init's. */
+  #session: number | null = null;
+
+  /** `ownsOrphan`: whether a child of ours, of which we are not the maker, is one of this program's. */
+  constructor(ownsOrphan: (pid: number) => boolean) {
+    this.#ownsOrphan = ownsOrphan;
+  }
+
+  /** It was started by somebody else, in a session that is its own or that of a holder who is gone. */
+  adopt(main: number): void {
+    const session = readStat(main)?.session ?? null;
+    this.#session = session === readStat('self')?.session ? null : session;
+  }
+
+  /** It was started by us. */
+  reset(): void {
+    this.#session = null;
+  }
+
+  /** Whom a signal reaches, the main process left out. */
+  membersOf(main: number, reach: Reach): Set<number> {
+    const members = new Set<number>();
+    if (reach === 'process') return members;
+    for (const member of groupMembers(main)) members.add(member);
+    if (reach === 'tree') {
+      const session = this.#session;
+      const companions =
+        session === null ? [] : allProcesses().filter((stat) => stat.session === session && !isZombie(stat));
+      const orphans = childrenOf(process.pid).filter((child) => this.#ownsOrphan(child));
+      for (const root of [main, ...orphans, ...companions.map(({ pid }) => pid)]) {
+        members.add(root);
+        for (const member of descendantsOf(root)) members.add(member);
+      }
+    }
+    members.delete(main);
+    return members;
+  }
+
+  /** The living, the main process among them. */
+  living(main: number): TreeMember[] {
+    return [main, ...this.membersOf(main, 'tree')]
+      .map((pid) => readStat(pid))
+      .filter((stat) => stat !== null && !isZombie(stat))
+      .map((stat) => stat!);
+  }
+
+  /** By its ancestors alone. One that has ended and been reaped cannot be told from a stranger, and counts as its own. */
+  owns(pid: number, main: number | null): boolean {
+    let current = readStat(pid);
+    if (current === null) return true;
+    for (let depth = 0; current !== null && depth < 1000; depth += 1) {
+      if (current.pid === main) return true;
+      if (this.#session !== null && current.session === this.#session) return true;
+      if (current.parent === process.pid) return this.#ownsOrphan(current.pid);
+      current = readStat(current.parent);
+    }
+    return false;
+  }
+}
