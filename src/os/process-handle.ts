@@ -10,7 +10,7 @@ import { monotonicMs } from './clock.js';
 import { closeDescriptor } from './descriptors.js';
 import { stopWaiting, whenReadable } from './exit-watch.js';
 import type { ProcessEnd } from './invoke.js';
-import { sightProcess } from './processes.js';
+import { isOurs, isZombie, readStat, sightProcess } from './processes.js';
 import { signalNumber } from './signals.js';
 
 export class ProcessHandle {
@@ -88,21 +88,19 @@ export class ProcessHandle {
   }
 
   /**
-   * How it ended, for one that was not our child; null where the kernel does not keep that (before Linux 6.15) or
-   * nobody has reaped it within a moment.
+   * How it ended, for one that was not our child; null where nobody can tell. As long as its parent has not reaped it
+   * /proc does, and from then on the kernel, since Linux 6.15.
    */
-  async howItEnded(): Promise<ProcessEnd | null> {
+  howItEnded(): ProcessEnd | null {
+    const stat = readStat(this.pid);
+    const isLeft = stat !== null && isZombie(stat) && stat.startTime === this.#startTime;
+    if (isLeft && isOurs(this.pid)) return readWaitStatus(stat.exitStatus);
     if (this.#pidfd === null) return null;
     const info = Buffer.alloc(pidfdInfoFields.bytes);
-    for (let waitMs = 1; waitMs < REAPED_WITHIN_MS; waitMs *= 2) {
-      info.fill(0).writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT), pidfdInfoFields.mask);
-      if (!askKernel(this.#pidfd, info)) return null;
-      const isKept = (info.readBigUInt64LE(pidfdInfoFields.mask) & BigInt(PIDFD_INFO_EXIT)) !== 0n;
-      if (isKept) return readWaitStatus(info.readInt32LE(pidfdInfoFields.exitCode));
-      // The exit is kept from the moment on in which the parent, mostly init, has reaped it.
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-    }
-    return null;
+    info.writeBigUInt64LE(BigInt(PIDFD_INFO_EXIT), pidfdInfoFields.mask);
+    if (!askKernel(this.#pidfd, info)) return null;
+    const isKept = (info.readBigUInt64LE(pidfdInfoFields.mask) & BigInt(PIDFD_INFO_EXIT)) !== 0n;
+    return isKept ? readWaitStatus(info.readInt32LE(pidfdInfoFields.exitCode)) : null;
   }
 
   /** A wait for its end that is under way is answered with false. */
@@ -120,8 +118,6 @@ export class ProcessHandle {
     return !seen.isDead && (this.#startTime === null || seen.startTime === this.#startTime);
   }
 }
-
-const REAPED_WITHIN_MS = 1000;
 
 /** false: this kernel does not answer. */
 function askKernel(pidfd: number, info: Buffer): boolean {

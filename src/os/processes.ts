@@ -1,5 +1,5 @@
 // What the kernel tells about a process: /proc on Linux, proc_pidinfo on macOS.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { PROC_PIDTBSDINFO } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
 import { callLibc } from '../../native-bindings/libc.js';
@@ -27,6 +27,8 @@ export interface ProcessStat {
   readonly cpuMs: number;
   /** Ticks after boot. */
   readonly startTime: number;
+  /** A wait status, of a zombie that we may look into; else 0. */
+  readonly exitStatus: number;
 }
 
 /** null: no such process, or no /proc. */
@@ -52,6 +54,7 @@ export function readStat(pid: number | 'self'): ProcessStat | null {
     terminal: field(7),
     cpuMs: ((field(14) + field(15)) * 1000) / TICKS_PER_SECOND,
     startTime: field(22),
+    exitStatus: field(52),
   };
 }
 
@@ -184,6 +187,12 @@ export function descendantsOf(ancestor: number): number[] {
   const below = (pid: number): number[] =>
     all.filter(({ parent }) => parent === pid).flatMap((child) => [child.pid, ...below(child.pid)]);
   return below(ancestor);
+}
+
+/** Whether /proc shows us all of it: a process of another user keeps some of its numbers to itself. */
+export function isOurs(pid: number): boolean {
+  const self = process.geteuid?.();
+  return self === 0 || statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === self;
 }
 
 /** Zombies included: a process that ended and was not reaped yet is still listed by the kernel. */

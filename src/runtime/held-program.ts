@@ -1,6 +1,6 @@
 // One program, held: started, followed, signalled and judged when it ends, for a watchdog, which holds one, or a
 // supervisor, which holds many. Who holds it hands on the ends of children, and is told of every change.
-import { describeEnding, describeExit } from '../core/exit-text.js';
+import { describeEndIn, describeExit } from '../core/exit-text.js';
 import { type Ending, kindOf } from '../core/restart-policy.js';
 import type { ServiceState } from '../core/service-machine.js';
 import { monotonicMs } from '../os/clock.js';
@@ -185,8 +185,9 @@ export class HeldProgram {
     const hasEnded = await held.ended(Number.POSITIVE_INFINITY);
     // It may have become our child, when its parent ended: then it is ours to reap, and that is told as any end is.
     if (!hasEnded || readStat(held.pid)?.parent === process.pid) return;
-    const end = await held.howItEnded();
-    if (this.#adopted === held) this.#mainEnded(end === null ? { how: 'unseen' } : endingOf(end));
+    if (this.#adopted !== held) return;
+    const end = held.howItEnded();
+    this.#mainEnded(end === null ? { how: 'unseen' } : endingOf(end));
   }
 
   #letGo(): void {
@@ -310,7 +311,7 @@ export class HeldProgram {
 
   /** The main process has ended. What it leaves within the reach of `stop` is ended too before anything else happens. */
   #ended(ending: Ending): void {
-    this.#lastExit = describeEnding(ending);
+    this.#lastExit = describeEndIn(this.state, ending);
     this.#mainEnding = ending;
     if (this.#spec.stop.leftovers === 'stop' && this.#leftovers().size > 0)
       this.#runner.handle({ name: 'main-exited', at: now(), ending });
