@@ -20,3 +20,4 @@ export { list, type RunResult, run, status, stop } from './runtime/run.js';
 export type { RunOptions } from './runtime/run-options.js';
 export type { DaemonStatus } from './runtime/status.js';
 export type { StopOptions, StopResult } from './runtime/stop-daemon.js';
+export type { WatchOptions } from './runtime/watch-options.js';

@@ -8,6 +8,7 @@ import { readToEnd } from '../os/message.js';
 import { StateDirectory } from '../os/state-directory.js';
 import { workingDirectory } from '../os/working-directory.js';
 import type { DaemonTarget } from './find-daemon.js';
+import { READY_TIMEOUT_MS } from './health-options.js';
 import { buildSpec, callersPath, checkMilliseconds, type RunOptions, requireSignal } from './run-options.js';
 import { readVerdict, startStage } from './stage.js';
 import { type DaemonStatus, statusOf, statusOfAll } from './status.js';
@@ -24,14 +25,12 @@ export interface RunResult {
 
 /**
  * Detaches a command from this process, its session and its terminal, as `tsdaemon run` does, and resolves when the
- * program has been exec'ed and its pidfile stands. The daemon outlives this process. Rejects with UsageError,
- * AlreadyRunningError, SpawnError, SystemError or DetachError (compare `code`); nothing is left behind then.
+ * program has been exec'ed and its pidfile stands, or with `watch` when it is ready. The daemon outlives this process.
+ * Rejects with UsageError, AlreadyRunningError, SpawnError, SystemError, DetachError or NotReadyError (compare `code`);
+ * nothing is left behind then.
  * Rules: daemon(7), nohup(1) for the output.
  */
-export async function run(
-  argv: readonly string[],
-  options: Omit<RunOptions, 'watch'> = {},
-): Promise<RunResult> {
+export async function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const caller = { cwd: workingDirectory(), environment: currentEnvironment(), inherited: () => null };
   const spec = buildSpec(argv, options, caller);
   const request = {
@@ -43,7 +42,15 @@ export async function run(
     launchedBy: 'run',
   } as const;
   const kept = spec.detach.keepFds.map((descriptor) => [descriptor, descriptor] as const);
-  const stage = startStage({ do: 'start', request }, new Map([[0, 0], [1, 1], [2, 2], ...kept]), 'default');
+  const order =
+    options.watch === undefined
+      ? ({ do: 'start', request } as const)
+      : ({
+          do: 'start-watched',
+          request,
+          readyTimeoutMs: options.watch.readyTimeoutMs ?? READY_TIMEOUT_MS,
+        } as const);
+  const stage = startStage(order, new Map([[0, 0], [1, 1], [2, 2], ...kept]), 'default');
   try {
     await whenReadable(stage.verdict, Number.POSITIVE_INFINITY);
     const { pid, record } = readVerdict(readToEnd(stage.verdict).toString());

@@ -12,6 +12,7 @@ import { setDisposition } from '../os/signals.js';
 import { ORDER_DESCRIPTOR, type SentOrder, type StageVerdict, VERDICT_DESCRIPTOR } from './stage.js';
 import { startDaemon } from './start-daemon.js';
 import type { StartedDaemon } from './start-request.js';
+import { startWatched } from './start-watched.js';
 
 main();
 
@@ -22,6 +23,7 @@ function main(): void {
   closeSync(VERDICT_DESCRIPTOR);
   try {
     if (order.do === 'start') return report(verdict, { started: start(order) });
+    if (order.do === 'start-watched') return report(verdict, { started: startHeld(order) });
     becomeProgram(order);
   } catch (error) {
     report(verdict, { failed: failure(error) });
@@ -32,6 +34,11 @@ function main(): void {
 /** What was to be kept arrives as an extra descriptor under a number of ours. */
 function start({ request, passed }: Extract<SentOrder, { do: 'start' }>): StartedDaemon {
   return startDaemon(request, new Map(passed));
+}
+
+function startHeld({ request, readyTimeoutMs }: Extract<SentOrder, { do: 'start-watched' }>): StartedDaemon {
+  const { pid, record, outputs } = startWatched(request, readyTimeoutMs);
+  return { pid, record: { ...record, outputs }, created: [] };
 }
 
 function becomeProgram({

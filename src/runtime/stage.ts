@@ -7,6 +7,7 @@ import {
   ConfigError,
   DetachError,
   IdentityError,
+  NotReadyError,
   SpawnError,
   SystemError,
   type TsdaemonError,
@@ -25,6 +26,7 @@ export const VERDICT_DESCRIPTOR = 4;
 
 export type StageOrder =
   | { readonly do: 'start'; readonly request: StartRequest }
+  | { readonly do: 'start-watched'; readonly request: StartRequest; readonly readyTimeoutMs: number }
   | ({ readonly do: 'exec'; readonly invocation: Invocation } & LastTouches);
 
 /** What only the last process before the program can do, as Node undoes it or could not live with it. */
@@ -64,6 +66,7 @@ const errorClasses: Readonly<Record<string, { readonly prototype: TsdaemonError 
   TSD_SYSTEM: SystemError,
   TSD_DETACH: DetachError,
   TSD_SPAWN: SpawnError,
+  TSD_NOT_READY: NotReadyError,
 };
 
 interface Stage {

@@ -359,6 +359,12 @@ test('an interval that the program asks for counts from its next heartbeat on', 
   assert.equal(wakeAtOf(hurried.state), 150);
 });
 
+test('a heartbeat that the program no longer promises has no deadline from then on', () => {
+  const { state } = live(web, [on.start(0), on.ready(1)]);
+  const relieved = decide(state, on.heartbeat(100), anyService({ heartbeat: null }));
+  assert.equal(wakeAtOf(relieved.state), null);
+});
+
 test('a program that hangs gets the abort signal, then SIGKILL, and comes back as heartbeat-lost', () => {
   const { state, effects } = live(web, [
     on.start(0),
