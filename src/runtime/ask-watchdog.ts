@@ -35,7 +35,8 @@ function requireWatched(target: DaemonTarget, state: StateDirectory, what: strin
   throw new UsageError(`cannot ${what} ${found.what}: it has no watchdog`);
 }
 
-const PATIENCE_MS = 10_000;
+/** To reopen a log may mean to copy all of it. */
+const patienceMs = { upgrades: 10_000, reopens: 3_600_000 } as const;
 const PAUSE_MS = 10;
 
 /** Sends the watchdog the signal, and resolves when it has written down that it has done what that asks for. */
@@ -50,11 +51,11 @@ async function ask(
   const before = state.readLife(name)?.[count] ?? 0;
   using handle = ProcessHandle.open(pid, startTime);
   handle?.signal(signal);
-  const deadline = monotonicMs() + PATIENCE_MS;
+  const deadline = monotonicMs() + patienceMs[count];
   for (;;) {
     const life = state.readLife(name);
     if (life !== null && life[count] !== before) return life;
-    if (handle === null || monotonicMs() > deadline)
+    if (handle?.isThere() !== true || monotonicMs() > deadline)
       throw new SystemError(`no answer from the watchdog of ${found.what}: see its watchdog.log`, {
         syscall: 'kill',
         errnoName: 'ETIMEDOUT',
