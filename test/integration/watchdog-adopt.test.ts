@@ -39,7 +39,8 @@ async function assertComesBack(world: WatchedWorld, pid: number): Promise<number
     },
     { withinMs: 10_000 },
   );
-  await assertHeld(world, next);
+  // The pidfile is written first, and what status reads a moment later.
+  await until(() => assertHeld(world, next), { withinMs: 10_000 });
   return next;
 }
 
