@@ -6,6 +6,7 @@ import { closeSync, readdirSync, readFileSync, readlinkSync, realpathSync } from
 import { withoutVariables } from '../core/environment.js';
 import { splitNulEnded } from '../spec/byte-text.js';
 import { reap } from './invoke.js';
+import { signalsInMask } from './signals.js';
 import { workingDirectory } from './working-directory.js';
 
 export interface Caller {
@@ -37,8 +38,8 @@ export function readCaller(): Caller {
     environment: readEnvironment(notes),
     // Of the shell that waits for us, or of whoever started node itself: what it has is (most often) what it gave us.
     softOpenFiles: notes?.nofile === undefined ? parentSoftOpenFiles() : parseLimit(notes.nofile),
-    ignoredSignals: withoutShellsOwn(parseMask(notes?.ignored)),
-    blockedSignals: parseMask(notes?.blocked),
+    ignoredSignals: withoutShellsOwn(signalsInMask(notes?.ignored)),
+    blockedSignals: signalsInMask(notes?.blocked),
     openStandard: openStandard(notes?.open),
     waitingShell: notes !== null && Number(notes.pid) === process.ppid ? process.ppid : null,
     inherited: () => inheritedDescriptors(notes),
@@ -153,15 +154,6 @@ export function parentSoftOpenFiles(): number | null {
 function parseLimit(text: string | undefined): number | null {
   if (text === 'unlimited') return Number.POSITIVE_INFINITY;
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : null;
-}
-
-/** A mask of /proc/PID/status: hexadecimal, bit n-1 is signal n. */
-function parseMask(text: string | undefined): number[] {
-  if (text === undefined || !/^[0-9a-f]+$/.test(text)) return [];
-  const mask = BigInt(`0x${text}`);
-  return Array.from({ length: 64 }, (_, index) => index + 1).filter(
-    (signal) => (mask >> BigInt(signal - 1)) & 1n,
-  );
 }
 
 /** bash and busybox ignore SIGQUIT themselves; a caller that means it (`cmd &` in a script) ignores SIGINT too. */

@@ -7,6 +7,7 @@ import { bsdInfoFields } from '../../native-bindings/structs.js';
 import type { Sighting } from '../core/judge.js';
 import { errnoNameOf } from '../errors.js';
 import { splitNulEnded } from '../spec/byte-text.js';
+import { signalsInMask } from './signals.js';
 
 /** USER_HZ: what /proc calls a clock tick. 100 on every Linux that Node runs on, whatever the kernel's own HZ is. */
 const TICKS_PER_SECOND = 100;
@@ -193,6 +194,16 @@ export function descendantsOf(ancestor: number): number[] {
 export function isOurs(pid: number): boolean {
   const self = process.geteuid?.();
   return self === 0 || statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === self;
+}
+
+/** The numbers of the signals that a process ignores; none where that cannot be read. */
+export function signalsIgnoredBy(pid: number): number[] {
+  try {
+    return signalsInMask(/^SigIgn:\s*(\S+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
+  } catch {
+    // It has ended, or there is no /proc.
+    return [];
+  }
 }
 
 /** Zombies included: a process that ended and was not reaped yet is still listed by the kernel. */

@@ -66,3 +66,12 @@ export function signalNumber(signal: SignalName): number {
 export function signalName(number: number): string {
   return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
 }
+
+/** A mask of /proc/PID/status: hexadecimal, bit n-1 is signal n. */
+export function signalsInMask(text: string | undefined): number[] {
+  if (text === undefined || !/^[0-9a-f]+$/.test(text)) return [];
+  const mask = BigInt(`0x${text}`);
+  return Array.from({ length: 64 }, (_, index) => index + 1).filter(
+    (signal) => (mask >> BigInt(signal - 1)) & 1n,
+  );
+}

@@ -6,7 +6,7 @@ import { makePipe } from '../os/descriptors.js';
 import { reap } from '../os/invoke.js';
 import { readToEnd } from '../os/message.js';
 import { waitAnyReadable } from '../os/poll.js';
-import { ProcessHandle } from '../os/process-handle.js';
+import { Sentry } from '../os/sentry.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceSpec } from '../spec/service-spec.js';
 import { startDaemon } from './start-daemon.js';
@@ -23,7 +23,7 @@ export interface StartedWatchdog {
 
 /**
  * Throws NotReadyError, with the program's exit code, if it ended for good before it was ready. `callerShell`: the
- * process that waits for this one; when it is gone, so is the wish to start anything.
+ * process that waits for this one, for whom a ^C is meant.
  */
 export function startWatched(
   request: StartRequest,
@@ -37,17 +37,20 @@ export function startWatched(
     program: request.spec,
     launchedBy: 'watchdog',
   };
+  // What is ready at once is not waited for.
+  const isWaited = callerShell !== null && request.spec.start.readiness !== 'exec';
+  using sentry = isWaited ? Sentry.post(callerShell) : null;
   const { pid, record } = startDaemon(watched, new Map([[WATCH_VERDICT_DESCRIPTOR, pipe.write]]));
   closeSync(pipe.write);
   const failed = (reason: string, exitCode: number, lastWords = ''): NotReadyError =>
     new NotReadyError(`cannot start '${record.spec.name}': ${reason}`, exitCode, lastWords);
-  const came = waitForVerdict(pipe.read, readyTimeoutMs, callerShell);
+  const came = waitForVerdict(pipe.read, readyTimeoutMs, sentry);
   if (came !== 'verdict') {
     process.kill(pid, 'SIGTERM');
     // It stops the program first, and takes no longer for that than its grace.
     reap(pid, true);
     const { lastWords } = readVerdict(pipe.read) ?? {};
-    if (came === 'caller-gone') throw failed('the caller is gone, so it was stopped', 130, lastWords);
+    if (came === 'interrupted') throw failed('interrupted, so it was stopped', 130, lastWords);
     throw failed(`not ready within ${readyTimeoutMs / 1000} s, so it was stopped`, 125, lastWords);
   }
   const outcome = readVerdict(pipe.read);
@@ -57,22 +60,16 @@ export function startWatched(
   throw failed(outcome.reason, outcome.exitCode, outcome.lastWords);
 }
 
-/**
- * ^C ends the shell that waits for this process, while this process has left the session and hears nothing of it: who
- * is no longer waited for, must not go on.
- */
+/** This process has left the session and hears nothing of a ^C: its sentry does. */
 function waitForVerdict(
   verdict: number,
   timeoutMs: number,
-  callerShell: number | null,
-): 'verdict' | 'caller-gone' | 'timeout' {
-  using shell = callerShell === null ? null : ProcessHandle.open(callerShell, null);
-  const ready = waitAnyReadable(
-    [verdict, ...(shell?.descriptor == null ? [] : [shell.descriptor])],
-    timeoutMs,
-  );
+  sentry: Sentry | null,
+): 'verdict' | 'interrupted' | 'timeout' {
+  const fallen = sentry?.descriptor ?? null;
+  const ready = waitAnyReadable(fallen === null ? [verdict] : [verdict, fallen], timeoutMs);
   if (ready.includes(0)) return 'verdict';
-  return ready.length > 0 ? 'caller-gone' : 'timeout';
+  return ready.length > 0 ? 'interrupted' : 'timeout';
 }
 
 /** null: nothing came, and nothing will. */

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import test from 'node:test';
 import { isAlive } from '../support/proc.js';
-import { until } from '../support/until.js';
+import { openPty } from '../support/pty.js';
+import { needs } from '../support/tools.js';
 import { makeWatchedWorld, timed, type WatchedWorld } from '../support/watched.js';
 
 const atOnce = ['--backoff', '0'];
@@ -150,15 +151,37 @@ test('--ready-timeout: a program that only ever fails is given up by then', asyn
   await assertNothingLeft(world);
 });
 
-test('a ^C while run waits for the program ends run, and the program too', async () => {
+test('a ^C while run waits for the program ends run, and the program too', {
+  skip: needs('script'),
+}, async () => {
   await using world = await makeWatchedWorld();
   const flags = ['--name', 'web', '--restart', 'always', '--stay-up', '60', ...files];
-  const run = world.start(['tsdaemon', 'run', ...flags, '--', 'sleep', '300'], { stdio: 'ignore' });
+  const pty = openPty(world, `tsdaemon run ${flags.join(' ')} -- sh -c 'echo warming >&2; exec sleep 300'`);
   const { pid } = await world.whenState('starting');
-  run.kill('SIGINT');
-  await new Promise((resolve) => run.once('close', resolve));
-  await until(() => assert.equal(isAlive(pid!), false), { withinMs: 5000 });
-  await until(() => assertNothingLeft(world), { withinMs: 5000 });
+  const { ms, outcome } = await timed(
+    (async () => {
+      pty.type('\u0003');
+      return pty.exited;
+    })(),
+  );
+  assert.equal(outcome, 130);
+  // Far from the 30 s in which it could have become ready.
+  assert.ok(ms < 10_000, `${ms} ms`);
+  assert.equal(isAlive(pid!), false);
+  await assertNothingLeft(world);
+});
+
+test('a ^C that its caller ignores does not concern run', { skip: needs('script') }, async () => {
+  await using world = await makeWatchedWorld();
+  const flags = ['--name', 'web', '--restart', 'always', '--ready-fd', '5'];
+  const argv = "sh -c 'while ! [ -e go ]; do sleep 0.02; done; echo >&5; exec sleep 300'";
+  const pty = openPty(world, `trap '' INT; tsdaemon run ${flags.join(' ')} -- ${argv}`);
+  const { pid } = await world.whenState('starting');
+  pty.type('\u0003');
+  await pty.shows(/\^C/);
+  await world.sh('touch go');
+  assert.equal(await pty.exited, 0);
+  assert.equal((await world.whenState('running')).pid, pid);
 });
 
 test('what was not ready can be started again by the same name and pidfile', async () => {
