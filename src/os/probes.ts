@@ -152,7 +152,8 @@ async function endOfChild(pid: number): Promise<ProcessEnd | null> {
   return reap(pid, false);
 }
 
-function killGroup(group: number): void {
+/** A command and all that it started, which stays in its group. */
+export function killGroup(group: number): void {
   try {
     signalGroup(group, 'SIGKILL');
   } catch (error) {

@@ -20,7 +20,7 @@ import type { ProgramLife, ProgramMemory } from './program-memory.js';
 import { ProgramTree } from './program-tree.js';
 import { type HandedOver, ProgramWatch } from './program-watch.js';
 import { ServiceRunner } from './service-runner.js';
-import { startRun } from './start-run.js';
+import { type Streams, startRun } from './start-run.js';
 import { Triggers } from './triggers.js';
 
 export class HeldProgram {
@@ -54,11 +54,7 @@ export class HeldProgram {
     this.#runner = new ServiceRunner(spec, {
       now,
       random: Math.random,
-      spawn: () => {
-        const pid = this.#spawn();
-        this.#watch.started();
-        return pid;
-      },
+      spawn: () => this.#spawn(),
       signal: (pid, signal, reach) => this.#deliver(pid, signal, reach),
       changed: (after) => {
         if ('exit' in after) this.#lastExit = describeExit(after.exit);
@@ -74,7 +70,6 @@ export class HeldProgram {
   }
 
   #makeWatch(): ProgramWatch {
-    const tell = (name: 'heartbeat' | 'stopping') => () => this.#runner.tell(name);
     return new ProgramWatch({
       spec: this.#spec,
       inherited: this.#inherited,
@@ -82,8 +77,8 @@ export class HeldProgram {
       mayNotify: (pid) => this.#tree.owns(pid, this.pid),
       members: () => this.#membersOf(this.#lastPid!, 'tree'),
       ready: () => this.#reported(),
-      heartbeat: tell('heartbeat'),
-      stopping: tell('stopping'),
+      heartbeat: () => this.#runner.tell('heartbeat'),
+      stopping: () => this.#runner.tell('stopping'),
       unhealthy: (cause) => this.#runner.handle({ name: 'unhealthy', at: now(), cause }),
       extendTimeout: (byMs) => this.#runner.handle({ name: 'extend-timeout', at: now(), byMs }),
       heartbeatEvery: (everyMs) => this.#runner.heartbeatEvery(everyMs),
@@ -128,14 +123,15 @@ export class HeldProgram {
 
   /** Starts it, now or when its schedule says. */
   begin(): void {
-    const { watch } = this.#spec;
-    // What cannot be watched is a mistake of the caller's.
-    const failed = (error: unknown): void => {
-      this.#firstFailure = error;
-      this.#host.changed(this.state);
-    };
-    if (watch.cron === null) this.#arm().then(() => this.start(), failed);
-    else this.#arm().then(() => this.#host.changed(this.state), failed);
+    const isDue = this.#spec.watch.cron === null;
+    this.#arm().then(
+      () => (isDue ? this.start() : this.#host.changed(this.state)),
+      (error) => {
+        // What cannot be watched is a mistake of the caller's.
+        this.#firstFailure = error;
+        this.#host.changed(this.state);
+      },
+    );
   }
 
   start(): void {
@@ -150,6 +146,13 @@ export class HeldProgram {
   stop(otherwise: Partial<ServiceSpec['stop']> = {}): void {
     this.#runner.stopBy({ ...this.#spec.stop, ...otherwise });
     this.#runner.tell('stop');
+  }
+
+  /** What waits for it, or could start it again, is taken down; the program itself is left alone. */
+  [Symbol.dispose](): void {
+    this.#letGo();
+    this.#watch[Symbol.dispose]();
+    this.#triggers[Symbol.dispose]();
   }
 
   /** Takes over a program that runs already, and what is known of it. */
@@ -219,7 +222,7 @@ export class HeldProgram {
 
   #reported(): void {
     this.#hasReported = true;
-    if (this.#follower === null || this.#follower.isSettled) this.#tellReady();
+    if (this.#follower?.isSettled !== false) this.#tellReady();
   }
 
   #tellReady(): void {
@@ -296,9 +299,8 @@ export class HeldProgram {
     this.#watch.hearLastWords();
     // Its last word may have been who follows it.
     if (pid !== this.pid) return;
-    const { name } = this.state;
-    if (this.#follower !== null && (name === 'STARTING' || name === 'RUNNING'))
-      this.#follower.ended(pid!, ending);
+    const mayGoOn = this.state.name === 'STARTING' || this.state.name === 'RUNNING';
+    if (this.#follower !== null && mayGoOn) this.#follower.ended(pid!, ending);
     else this.#ended(ending);
   }
 
@@ -325,8 +327,7 @@ export class HeldProgram {
     if (killReach === 'group' && !groupExists(lastPid)) return new Set();
     // A child that has ended and is not reaped yet still answers `kill -0`: its SIGCHLD is on its way here.
     const ending = unreapedChildren().filter(
-      ({ pid, processGroup }) =>
-        processGroup === lastPid || (this.#host.ownsOrphan(pid) && !this.#watch.isErrand(pid)),
+      ({ pid, processGroup }) => processGroup === lastPid || this.#tree.ownsOrphan(pid),
     );
     return new Set([...this.#membersOf(lastPid, killReach), ...ending.map(({ pid }) => pid)]);
   }
@@ -355,14 +356,14 @@ export class HeldProgram {
     try {
       this.#follower?.reset(false);
       this.#hasReported = false;
-      const { pid, outputs } = startRun(this.#spec, this.#inherited, this.#watch, () =>
-        this.#host.openStreams(isFirst),
-      );
+      const openStreams = (): Streams => this.#host.openStreams(isFirst);
+      const { pid, outputs } = startRun(this.#spec, this.#inherited, this.#watch, openStreams);
       this.#restarts += 1;
       this.#tree.reset();
       this.#lastPid = pid;
       this.#outputs = outputs;
       this.#writePidfile(pid);
+      this.#watch.started();
       return pid;
     } catch (error) {
       this.#watch.runIsOver();

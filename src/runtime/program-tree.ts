@@ -16,13 +16,13 @@ import type { Reach } from '../spec/service-spec.js';
  * with all that descends from there.
  */
 export class ProgramTree {
-  readonly #ownsOrphan: (pid: number) => boolean;
+  /** Whether a child of ours, of which we are not the maker, is one of this program's. */
+  readonly ownsOrphan: (pid: number) => boolean;
   /** The session of a program that we did not start, whose orphans become init's. */
   #session: number | null = null;
 
-  /** `ownsOrphan`: whether a child of ours, of which we are not the maker, is one of this program's. */
   constructor(ownsOrphan: (pid: number) => boolean) {
-    this.#ownsOrphan = ownsOrphan;
+    this.ownsOrphan = ownsOrphan;
   }
 
   /** It was started by somebody else, in a session that is its own or that of a holder who is gone. */
@@ -45,7 +45,7 @@ export class ProgramTree {
       const session = this.#session;
       const companions =
         session === null ? [] : allProcesses().filter((stat) => stat.session === session && !isZombie(stat));
-      const orphans = childrenOf(process.pid).filter((child) => this.#ownsOrphan(child));
+      const orphans = childrenOf(process.pid).filter((child) => this.ownsOrphan(child));
       for (const root of [main, ...orphans, ...companions.map(({ pid }) => pid)]) {
         members.add(root);
         for (const member of descendantsOf(root)) members.add(member);
@@ -70,7 +70,7 @@ export class ProgramTree {
     for (let depth = 0; current !== null && depth < 1000; depth += 1) {
       if (current.pid === main) return true;
       if (this.#session !== null && current.session === this.#session) return true;
-      if (current.parent === process.pid) return this.#ownsOrphan(current.pid);
+      if (current.parent === process.pid) return this.ownsOrphan(current.pid);
       current = readStat(current.parent);
     }
     return false;

@@ -4,7 +4,7 @@ import type { ServiceState } from '../core/service-machine.js';
 import { actAs, findAccount } from '../os/credentials.js';
 import { closeOnExecAboveTwo } from '../os/descriptors.js';
 import type { DescriptorMap, ProcessEnd } from '../os/invoke.js';
-import { type ProbeOutcome, probe } from '../os/probes.js';
+import { killGroup, type ProbeOutcome, probe } from '../os/probes.js';
 import { readStat, sharedOutBytes } from '../os/processes.js';
 import { enterDirectory } from '../os/working-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
@@ -80,6 +80,8 @@ export class ProgramWatch {
 
   /** For our next self, across an exec. */
   handOver(): HandedOver {
+    // Nobody would know of them any more.
+    this.#endErrands();
     return { socket: this.#voice?.handOver() ?? null, pipe: this.#readiness?.handOver() ?? null };
   }
 
@@ -123,10 +125,16 @@ export class ProgramWatch {
   }
 
   [Symbol.dispose](): void {
+    this.#endErrands();
     this.runIsOver();
     for (const check of this.#checks) check.end();
     this.#voice?.[Symbol.dispose]();
     this.#voice = null;
+  }
+
+  /** With all that they have started: they lead groups of their own. */
+  #endErrands(): void {
+    for (const pid of this.#errands.keys()) killGroup(pid);
   }
 
   #openReadiness(pipe: number | null): void {

@@ -147,6 +147,7 @@ export class Watchdog {
   /** Told last: whoever waits for it finds everything as it is to stay. */
   async #end(after: ServiceState): Promise<void> {
     if (this.#isEnding) return;
+    this.#program[Symbol.dispose]();
     this.#isEnding = true;
     await this.#logs.close();
     this.#writeEnd();

@@ -291,12 +291,14 @@ test('a watchdog killed right after its program: run starts one copy, never a se
     const watchdog = world.pidIn('w.pid');
     process.kill(pid, 'SIGKILL');
     // From before the watchdog has heard of it to after it has started the next one.
-    const until = performance.now() + round / 10;
-    while (performance.now() < until);
+    const then = performance.now() + round / 10;
+    while (performance.now() < then);
     process.kill(watchdog, 'SIGKILL');
     await ended(watchdog);
     // Dying takes a moment too, in which its command line can still be read.
     await ended(pid);
+    // And a program that has not been executed yet still looks like its watchdog.
+    await until(() => assert.deepEqual(world.watchdogs(), []), { withinMs: 5000 });
     const left = world.programs();
     assert.ok(left.length <= 1, `round ${round}`);
     const before = await world.status();

@@ -1,11 +1,12 @@
 // What makes a program ready under a watchdog, and what run says when it does not become so.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { environmentOf } from '../support/proc.js';
 import { askShaky, freePort, shaky } from '../support/shaky.js';
-import { needsLinux } from '../support/tools.js';
+import { needs, needsLinux, needsRoot } from '../support/tools.js';
 import { until } from '../support/until.js';
 import { ended, makeWatchedWorld, timed, type WatchedWorld } from '../support/watched.js';
 
@@ -268,6 +269,35 @@ test('after kill -9 of the watchdog the next one hears what the program says', {
     withinMs: 10_000,
   });
   assert.equal((await world.status()).pid, pid);
+});
+
+test('what another user’s program says is heard, before and after kill -9 of the watchdog', {
+  skip: skip || needsRoot || needs('systemd-notify'),
+}, async () => {
+  await using world = await makeWatchedWorld();
+  await world.sh('mkdir -m 777 free; chmod 755 .. .');
+  const script = `cd free; mkfifo words; touch up; while read -r word; do systemd-notify "$word"; done <>words`;
+  const flags = ['--user', 'nobody', '--output', 'free/log', '--umask', '0', '--ready', 'notify'];
+  const running = world.watched(flags, ['sh', '-c', script]);
+  await until(() => assert.ok(existsSync(world.path('free/up'))), { withinMs: 10_000 });
+  await world.sh('echo READY=1 > free/words');
+  const pid = await running;
+  await world.killWatchdog();
+  assert.equal((await world.tsdaemon(['adopt', 'web'])).code, 0);
+  await world.sh('echo STATUS=heard > free/words');
+  await until(async () => assert.equal((await world.status()).watchdog.status, 'heard'), {
+    withinMs: 10_000,
+  });
+  assert.equal((await world.status()).pid, pid);
+});
+
+test('nothing is left of the socket when all is over', { skip }, async () => {
+  await using world = await makeWatchedWorld();
+  await world.watched(['--ready', 'notify'], ['sh', '-c', `${say('READY=1')}; exec sleep 300`]);
+  const socket = join(world.state, 'daemons/web/notify');
+  assert.ok(existsSync(socket));
+  assert.equal((await world.tsdaemon(['stop', 'web'])).code, 0);
+  assert.equal(existsSync(socket), false);
 });
 
 test('how a program ended that was adopted is known', { skip }, async () => {
