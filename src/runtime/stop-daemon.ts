@@ -115,6 +115,9 @@ async function endWatchdog(
   const limitMs =
     kill === false ? (graceMs ?? 0) : graceMs === null ? Number.POSITIVE_INFINITY : graceMs + MARGIN_MS;
   if (await watchdog.ended(limitMs)) {
+    // Our SIGTERM was its end before its Node could take one: the program that it was to adopt is nobody's.
+    if (program?.isThere() === true)
+      return end({ ...found, process: held, isOrphaned: true }, { signal, timeoutMs, kill, group }, state);
     const { lastExit } = state.readLife(name) ?? { lastExit: null };
     return held !== null && lastExit === 'killed by SIGKILL' ? 'SIGKILL' : 'signal';
   }

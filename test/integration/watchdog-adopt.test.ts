@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import test from 'node:test';
+import { identityOf } from '../../src/os/identity.js';
 import { isAlive } from '../support/proc.js';
 import { openTheatre } from '../support/puppets.js';
+import { changeRecord } from '../support/records.js';
 import { until } from '../support/until.js';
 import { ended, makeWatchedWorld, timed, type WatchedWorld } from '../support/watched.js';
 
@@ -351,3 +353,15 @@ for (const [what, flags] of [
     }
   });
 }
+
+test('stop ends the program too where its new watchdog dies of the signal before it has taken over', async () => {
+  await using world = await makeWatchedWorld();
+  const pid = await orphan(world);
+  // A process that is at once where a watchdog is while its Node starts: nobody handles SIGTERM yet.
+  const bystander = world.start(['sleep', '300'], { stdio: 'ignore' });
+  changeRecord(world, 'web', (record) => ({ ...record, process: identityOf(bystander.pid!) }));
+  const { code, stdout } = await world.tsdaemon(['stop', 'web']);
+  assert.deepEqual([code, stdout], [0, `web: stopped process ${pid}\n`]);
+  assert.deepEqual([isAlive(pid), world.programs()], [false, []]);
+  assert.equal((await world.status()).state, 'stopped');
+});
