@@ -3,7 +3,7 @@
 // Nothing variadic where a fixed function exists: ffi-rs prepares every call as fixed-arity, which is wrong on
 // Apple arm64. `syscall` is the one exception and is used on Linux only. `fork` and `vfork` must never be
 // added: Node maps the V8 heap MADV_DONTFORK, so the child of an FFI fork dies of SIGSEGV at once.
-import { LibcError } from './errno.js';
+import { errnoName, LibcError } from './errno.js';
 import { type FfiBinding, loadBinding } from './load-binding.js';
 
 /**
@@ -33,6 +33,7 @@ const functions = {
   signal: { takes: ['i32', 'address'], returns: 'i64', fails: 'errno' },
   sigprocmask: errno(['i32', 'bytes', 'address']),
   kill: errno(['target', 'i32']),
+  malloc_trim: { takes: ['i64'], returns: 'i32', fails: 'never' },
   waitpid: errno(['i32', 'bytes', 'i32']),
   getrlimit: errno(['i32', 'bytes']),
   setrlimit: errno(['i32', 'bytes']),
@@ -194,16 +195,32 @@ function prepare(
   });
 }
 
-function judge(name: LibcFunction, result: NativeResult): number {
+/** The error number; null: it did not fail. */
+function failureOf(name: LibcFunction, { value, errnoCode }: NativeResult): number | null {
   const { fails }: Signature = functions[name];
-  if (fails === 'errno' && result.value === -1) throw new LibcError(name, result.errnoCode);
-  if (fails === 'value' && result.value !== 0) throw new LibcError(name, result.value);
+  if (fails === 'errno' && value === -1) return errnoCode;
+  return fails === 'value' && value !== 0 ? value : null;
+}
+
+function judge(name: LibcFunction, result: NativeResult): number {
+  const failure = failureOf(name, result);
+  if (failure !== null) throw new LibcError(name, failure);
   return result.value;
 }
 
 /** Calls libc on this thread; throws LibcError where the function reports failure. */
 export function callLibc<F extends LibcFunction>(name: F, ...args: LibcArguments<F>): number {
   return judge(name, prepare(name, args, false) as NativeResult);
+}
+
+/**
+ * The same where failure is an ordinary answer, and then the errno's name: an error that is thrown to be caught costs
+ * more than the call.
+ */
+export function askLibc<F extends LibcFunction>(name: F, ...args: LibcArguments<F>): number | string {
+  const result = prepare(name, args, false) as NativeResult;
+  const failure = failureOf(name, result);
+  return failure === null ? result.value : errnoName(failure);
 }
 
 /** The arguments of calls that are under way in the pool: it holds their addresses, which keeps no Buffer alive. */

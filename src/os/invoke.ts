@@ -8,7 +8,7 @@ import {
   WNOHANG,
 } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
-import { callLibc, isLibcLoaded, whileReferenced } from '../../native-bindings/libc.js';
+import { askLibc, callLibc, isLibcLoaded, whileReferenced } from '../../native-bindings/libc.js';
 import {
   cString,
   OPAQUE_BYTES,
@@ -41,36 +41,61 @@ export function spawn(
   hangup: 'ignore' | 'default',
   ownGroup = false,
 ): number {
-  const actions = Buffer.alloc(OPAQUE_BYTES);
-  const attributes = Buffer.alloc(OPAQUE_BYTES);
-  const pid = Buffer.alloc(4);
   const spares: number[] = [];
-  callLibc('posix_spawn_file_actions_init', actions);
-  callLibc('posix_spawnattr_init', attributes);
   try {
-    for (const [there, here] of movedAside(descriptors, spares))
-      callLibc('posix_spawn_file_actions_adddup2', actions, here, there);
-    const macFlag = process.platform === 'darwin' ? POSIX_SPAWN_CLOEXEC_DEFAULT : 0;
-    callLibc(
-      'posix_spawnattr_setflags',
-      attributes,
-      POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | macFlag | (ownGroup ? POSIX_SPAWN_SETPGROUP : 0),
-    );
-    // Only what was ignored before exec can be ignored after it: SIGHUP, if the caller of spawn said so.
-    const reset = resettableSignals().filter(
-      (signal) => hangup === 'default' || signal !== signalNumber('SIGHUP'),
-    );
-    callLibc('posix_spawnattr_setsigdefault', attributes, signalSet(reset));
-    callLibc('posix_spawnattr_setsigmask', attributes, signalSet([]));
+    const actions = fileActions(movedAside(descriptors, spares));
+    const attributes = spawnAttributes(hangup, ownGroup);
+    const pid = Buffer.alloc(4);
     invokeFirst(invocation, (file, argv, env) => {
       callLibc('posix_spawn', pid, cString(file), actions, attributes, argv.address, env.address);
     });
     return pid.readInt32LE(0);
   } finally {
-    callLibc('posix_spawn_file_actions_destroy', actions);
-    callLibc('posix_spawnattr_destroy', attributes);
     for (const spare of spares) closeSync(spare);
   }
+}
+
+/** As one start needs it, kept for the next, which in a watchdog is the same; a restart is to begin with the spawn. */
+const kept: {
+  actions: { readonly key: string; readonly bytes: Buffer } | null;
+  vectors: (Vectors & Pick<Invocation, 'argv' | 'env'>) | null;
+} = { actions: null, vectors: null };
+
+function fileActions(copies: readonly (readonly [number, number])[]): Buffer {
+  const key = copies.join(' ');
+  if (kept.actions?.key === key) return kept.actions.bytes;
+  if (kept.actions !== null) callLibc('posix_spawn_file_actions_destroy', kept.actions.bytes);
+  kept.actions = null;
+  const bytes = Buffer.alloc(OPAQUE_BYTES);
+  callLibc('posix_spawn_file_actions_init', bytes);
+  for (const [there, here] of copies) callLibc('posix_spawn_file_actions_adddup2', bytes, here, there);
+  kept.actions = { key, bytes };
+  return bytes;
+}
+
+/** One of four, each made once. */
+const keptAttributes = new Map<string, Buffer>();
+
+function spawnAttributes(hangup: 'ignore' | 'default', ownGroup: boolean): Buffer {
+  const key = `${hangup} ${ownGroup}`;
+  const made = keptAttributes.get(key);
+  if (made !== undefined) return made;
+  const attributes = Buffer.alloc(OPAQUE_BYTES);
+  callLibc('posix_spawnattr_init', attributes);
+  const macFlag = process.platform === 'darwin' ? POSIX_SPAWN_CLOEXEC_DEFAULT : 0;
+  callLibc(
+    'posix_spawnattr_setflags',
+    attributes,
+    POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | macFlag | (ownGroup ? POSIX_SPAWN_SETPGROUP : 0),
+  );
+  // Only what was ignored before exec can be ignored after it: SIGHUP, if the caller of spawn said so.
+  const reset = resettableSignals().filter(
+    (signal) => hangup === 'default' || signal !== signalNumber('SIGHUP'),
+  );
+  callLibc('posix_spawnattr_setsigdefault', attributes, signalSet(reset));
+  callLibc('posix_spawnattr_setsigmask', attributes, signalSet([]));
+  keptAttributes.set(key, attributes);
+  return attributes;
 }
 
 /**
@@ -109,14 +134,27 @@ export function looksInvokable({ candidates }: Invocation): boolean {
   });
 }
 
+interface Vectors {
+  readonly words: readonly Buffer[];
+  readonly vector: StringVector;
+  readonly environment: StringVector;
+}
+
+function vectorsOf({ argv, env }: Invocation): Vectors {
+  if (kept.vectors?.argv === argv && kept.vectors.env === env) return kept.vectors;
+  const words = argv.map(encodeBytes);
+  const [vector, environment] = [new StringVector(words), new StringVector(env.map(encodeBytes))];
+  kept.vectors = { argv, env, words, vector, environment };
+  return kept.vectors;
+}
+
 /** Tries one candidate after the other as execvp does; a text file without #! is given to the shell. */
 function invokeFirst(
-  { candidates, argv, env }: Invocation,
+  invocation: Invocation,
   attempt: (file: Uint8Array, argv: StringVector, env: StringVector) => void,
 ): void {
-  const words = argv.map(encodeBytes);
-  const vector = new StringVector(words);
-  const environment = new StringVector(env.map(encodeBytes));
+  const { candidates, argv } = invocation;
+  const { words, vector, environment } = vectorsOf(invocation);
   let failure: string | null = null;
   for (const [index, candidate] of candidates.entries()) {
     const file = encodeBytes(candidate);
@@ -168,18 +206,19 @@ export type ProcessEnd = ReturnType<typeof readWaitStatus>;
 
 /** Waits for a child of ours. null: it is no child of ours, or (with `block` false) it still runs. */
 export function reap(pid: number, block: boolean): ProcessEnd | null {
-  const status = Buffer.alloc(4);
+  // ECHILD: not ours, or reaped by the kernel because our caller had SIGCHLD ignored.
+  return waitFor(pid, block ? 0 : WNOHANG)?.end ?? null;
+}
+
+const waitStatus = Buffer.alloc(4);
+
+/** null: none has ended, or there is none. */
+function waitFor(target: number, flags: number): { readonly pid: number; readonly end: ProcessEnd } | null {
   for (;;) {
-    try {
-      return callLibc('waitpid', pid, status, block ? 0 : WNOHANG) === 0
-        ? null
-        : readWaitStatus(status.readInt32LE(0));
-    } catch (error) {
-      if (!(error instanceof LibcError)) throw error;
-      if (error.code === 'EINTR') continue;
-      // ECHILD: not ours, or reaped by the kernel because our caller had SIGCHLD ignored.
-      return null;
-    }
+    const pid = askLibc('waitpid', target, waitStatus, flags);
+    if (pid === 'EINTR') continue;
+    if (typeof pid === 'string' || pid <= 0) return null;
+    return { pid, end: readWaitStatus(waitStatus.readInt32LE(0)) };
   }
 }
 
@@ -192,19 +231,7 @@ export function endingOf(end: ProcessEnd): Ending {
 
 /** Any child that has ended; null if none has. */
 export function reapAny(): { readonly pid: number; readonly end: ProcessEnd } | null {
-  const status = Buffer.alloc(4);
-  for (;;) {
-    try {
-      const pid = callLibc('waitpid', -1, status, WNOHANG);
-      return pid <= 0 ? null : { pid, end: readWaitStatus(status.readInt32LE(0)) };
-    } catch (error) {
-      if (!(error instanceof LibcError)) throw error;
-      if (error.code === 'EINTR') continue;
-      // ECHILD: there are no children at all.
-      if (error.code === 'ECHILD') return null;
-      throw error;
-    }
-  }
+  return waitFor(-1, WNOHANG);
 }
 
 /** As a shell reports it: the code, or 128 + the signal. An end that nobody could see counts as 0. */

@@ -30,9 +30,10 @@ export function setLimit({ resource, soft, hard }: Limit): void {
 export function setSoftOpenFiles(soft: number): () => void {
   const before = rlimit.empty();
   callLibc('getrlimit', resourceLimits.nofile!, before);
-  const { hard } = rlimit.read(before);
-  const wanted = toKernel(soft);
-  callLibc('setrlimit', resourceLimits.nofile!, rlimit.write({ soft: wanted < hard ? wanted : hard, hard }));
+  const { soft: current, hard } = rlimit.read(before);
+  const wanted = toKernel(soft) < hard ? toKernel(soft) : hard;
+  if (wanted === current) return () => undefined;
+  callLibc('setrlimit', resourceLimits.nofile!, rlimit.write({ soft: wanted, hard }));
   return () => callLibc('setrlimit', resourceLimits.nofile!, before);
 }
 

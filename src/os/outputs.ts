@@ -62,18 +62,29 @@ function openAppending(path: string, mode: number, truncate: boolean, exactMode:
   const flags = O_WRONLY | O_APPEND | O_NOCTTY | (process.geteuid?.() === 0 ? O_NOFOLLOW : 0);
   const attempt = `cannot open output ${path}`;
   try {
-    const descriptor = openSync(bytes, flags | O_CREAT | O_EXCL, mode);
-    if (exactMode !== null) fchmodSync(descriptor, exactMode);
-    return { descriptor, path, created: true, truncate, isRegular: true };
-  } catch (error) {
-    if (errnoNameOf(error) !== 'EEXIST') throw systemError(attempt, error, path);
-  }
-  try {
+    // Asked first, for a restart finds its files there.
+    if (statSync(bytes, { throwIfNoEntry: false }) === undefined) {
+      const descriptor = openNew(bytes, flags, mode);
+      if (descriptor !== null) {
+        if (exactMode !== null) fchmodSync(descriptor, exactMode);
+        return { descriptor, path, created: true, truncate, isRegular: true };
+      }
+    }
     const descriptor = openExisting(bytes, flags);
     const isRegular = fstatSync(descriptor).isFile();
     return { descriptor, path, created: false, truncate: truncate && isRegular, isRegular };
   } catch (error) {
     throw systemError(attempt, error, path);
+  }
+}
+
+/** null: somebody has made it meanwhile, or it is a link to nothing. */
+function openNew(path: Buffer, flags: number, mode: number): number | null {
+  try {
+    return openSync(path, flags | O_CREAT | O_EXCL, mode);
+  } catch (error) {
+    if (errnoNameOf(error) === 'EEXIST') return null;
+    throw error;
   }
 }
 

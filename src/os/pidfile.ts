@@ -161,3 +161,16 @@ function removeIfThere(path: Buffer): void {
     if (errnoNameOf(error) !== 'ENOENT') throw systemError(`cannot remove ${decodeBytes(path)}`, error);
   }
 }
+
+/** Of a program that runs already: on a full disk it runs all the same, and must not be lost for that. */
+export function writeOptionalPidfile(
+  path: string | null,
+  pid: number,
+  host: { complain(attempt: string, error: unknown): void },
+): void {
+  try {
+    if (path !== null) writePidfile(path, pid);
+  } catch (error) {
+    host.complain(`cannot write pidfile ${path}`, error);
+  }
+}

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { SIG_DFL, SIG_IGN, SIG_SETMASK } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
-import { callLibc } from '../../native-bindings/libc.js';
+import { askLibc, callLibc } from '../../native-bindings/libc.js';
 import { signalSet } from '../../native-bindings/structs.js';
 import type { SignalName } from '../spec/service-spec.js';
 
@@ -12,13 +12,9 @@ export function setDisposition(signal: SignalName, disposition: 'ignore' | 'defa
 
 /** Whether a process group has a member. */
 export function groupExists(group: number): boolean {
-  try {
-    callLibc('kill', -group, 0);
-    return true;
-  } catch (error) {
-    // EPERM: members, but none that we may signal.
-    return error instanceof LibcError && error.code === 'EPERM';
-  }
+  const answer = askLibc('kill', -group, 0);
+  // EPERM: members, but none that we may signal.
+  return answer === 0 || answer === 'EPERM';
 }
 
 /** Signals every member of a process group; that none is left is no error. */

@@ -3,16 +3,15 @@
 import { describeEndIn, describeExit } from '../core/exit-text.js';
 import { type Ending, kindOf } from '../core/restart-policy.js';
 import type { ServiceState } from '../core/service-machine.js';
-import { monotonicMs } from '../os/clock.js';
+import { now } from '../os/clock.js';
 import { identityOf } from '../os/identity.js';
 import { endingOf, type ProcessEnd } from '../os/invoke.js';
-import { writePidfile } from '../os/pidfile.js';
+import { writeOptionalPidfile } from '../os/pidfile.js';
 import { ProcessHandle } from '../os/process-handle.js';
 import { readStat, unreapedChildren } from '../os/processes.js';
 import { groupExists } from '../os/signals.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { Reach, ServiceSpec, SignalName } from '../spec/service-spec.js';
-import type { Millis } from '../spec/time.js';
 import { deliverSignal, groupTargets } from './deliver-signal.js';
 import { MainFollower, whyNotMain } from './main-follower.js';
 import type { ProgramHost } from './program-host.js';
@@ -314,10 +313,16 @@ export class HeldProgram {
   /** The main process has ended. What it leaves within the reach of `stop` is ended too before anything else happens. */
   #ended(ending: Ending): void {
     this.#lastExit = describeEndIn(this.state, ending);
+    if (this.#spec.stop.leftovers !== 'stop' || this.#leftovers().size === 0) return this.#runEnded(ending);
     this.#mainEnding = ending;
-    if (this.#spec.stop.leftovers === 'stop' && this.#leftovers().size > 0)
-      this.#runner.handle({ name: 'main-exited', at: now(), ending });
+    this.#runner.handle({ name: 'main-exited', at: now(), ending });
     this.#lookForLeftovers();
+  }
+
+  #runEnded(ending: Ending): void {
+    this.#mainEnding = null;
+    this.#watch.runIsOver();
+    this.#runner.ended(ending);
   }
 
   #leftovers(): Set<number> {
@@ -336,13 +341,8 @@ export class HeldProgram {
   #lookForLeftovers(): void {
     const ending = this.#mainEnding;
     if (ending === null) return;
-    const left = this.#spec.stop.leftovers === 'stop' ? [...this.#leftovers()] : [];
-    if (left.length === 0) {
-      this.#mainEnding = null;
-      this.#watch.runIsOver();
-      this.#runner.ended(ending);
-      return;
-    }
+    const left = [...this.#leftovers()];
+    if (left.length === 0) return this.#runEnded(ending);
     const stranger = left.find((pid) => readStat(pid)?.parent !== process.pid);
     const handle = stranger === undefined ? null : ProcessHandle.open(stranger, null);
     void handle?.ended(Number.POSITIVE_INFINITY).then(() => {
@@ -373,13 +373,7 @@ export class HeldProgram {
   }
 
   #writePidfile(pid: number): void {
-    const { pidfile } = this.#spec.detach;
-    try {
-      if (pidfile !== null) writePidfile(pidfile, pid);
-    } catch (error) {
-      // A full disk; the program runs all the same, and must not be lost for it.
-      this.#host.complain(`cannot write pidfile ${pidfile}`, error);
-    }
+    writeOptionalPidfile(this.#spec.detach.pidfile, pid, this.#host);
   }
 
   #deliver(pid: number, signal: SignalName, reach: Reach): void {
@@ -395,6 +389,3 @@ export class HeldProgram {
     return this.#mainEnding === null && this.#follower?.isWaiting !== true;
   }
 }
-
-/** Monotonic since boot, so that a successor's clock is the same. */
-export const now = (): Millis => monotonicMs() as Millis;

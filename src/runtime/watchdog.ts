@@ -6,13 +6,15 @@ import type { Ending } from '../core/restart-policy.js';
 import { adopted, type ServiceState } from '../core/service-machine.js';
 import { errnoNameOf, SpawnError } from '../errors.js';
 import { becomeSubreaper, onChildEnd } from '../os/children.js';
+import { now } from '../os/clock.js';
+import { giveBackMemory } from '../os/memory.js';
 import { removePidfile } from '../os/pidfile.js';
 import type { ProcessHandle } from '../os/process-handle.js';
 import { signalNumber } from '../os/signals.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceLife } from '../spec/service-life.js';
-import { HeldProgram, now } from './held-program.js';
+import { HeldProgram } from './held-program.js';
 import { LastWords } from './last-words.js';
 import { ProgramLogs } from './program-logs.js';
 import type { WatchdogMemory } from './start-request.js';
@@ -52,6 +54,7 @@ export class Watchdog {
   #lastWords: LastWords | null = null;
   #isToEnd = false;
   #isEnding = false;
+  #tidying: NodeJS.Timeout | null = null;
 
   constructor(record: DaemonRecord, state: StateDirectory, events: WatchdogEvents) {
     this.#record = record;
@@ -138,10 +141,19 @@ export class Watchdog {
 
   #changed(after: ServiceState): void {
     this.#write();
+    this.#tidyLater();
     const { pid } = this.#program;
     if (pid !== null) this.#logs.keep(pid, pid === this.#takenOver);
     if (!this.#isOver(after)) this.#tellFirstStart(after);
     else void this.#end(after);
+  }
+
+  /** A heap with room never collects what each run leaves: without this a program that crashes all day makes it grow. */
+  #tidyLater(): void {
+    this.#tidying ??= setTimeout(() => {
+      this.#tidying = null;
+      giveBackMemory();
+    }, TIDY_AFTER_MS);
   }
 
   /** Told last: whoever waits for it finds everything as it is to stay. */
@@ -236,6 +248,9 @@ export class Watchdog {
     return { ...streams, whenInvokable };
   }
 }
+
+/** Rare enough to cost nothing beside a crash loop. */
+const TIDY_AFTER_MS = 3000;
 
 /** As nohup says "not the program, but us". */
 const LAUNCHER_FAILED = 125;

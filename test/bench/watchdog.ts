@@ -16,6 +16,7 @@ import { settled, type Watcher, watchers } from './watchers.js';
 /** runsv, supervise and s6-supervise wait a second after a run that was shorter than a second. */
 const LIVES_MS = 1200;
 const GIVES_UP_MS = 15_000;
+const TIDIED_AFTER_MS = 4000;
 
 interface Kept {
   readonly name: string;
@@ -75,6 +76,8 @@ async function keepAlive(): Promise<Row[]> {
     }
   }
   for (const { pid } of lanes) await settled(pid);
+  // What a restart leaves behind is cleaned up somewhat later, and is no idling yet.
+  await pause(TIDIED_AFTER_MS);
   const before = lanes.map(({ pid }) => contextSwitches(pid));
   const began = performance.now();
   await pause(idleMs);
