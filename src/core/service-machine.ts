@@ -119,8 +119,18 @@ export const wakeAtOf = (state: ServiceState): Millis | null => ('wakeAt' in sta
 /** Where the life of a service begins that nobody started yet. */
 export const stopped: ServiceState = { name: 'STOPPED' };
 
-/** Where it goes on for a process that was started by somebody else, or by us before our own death. */
-export const adopted = (at: Millis, spec: ServiceSpec): ServiceState => running(firstStart(at), at, spec);
+/**
+ * Where it goes on for a process that was started by somebody else, or by us before our own death. `wasReady`: as far
+ * as anybody knows. One that was not is waited for again, unless it may have said so while nobody listened.
+ */
+export const adopted = (at: Millis, spec: ServiceSpec, wasReady: boolean): ServiceState =>
+  wasReady || !isReadinessAsked(spec)
+    ? running(firstStart(at), at, spec)
+    : launch(firstStart(at), at, spec).state;
+
+const isReadinessAsked = ({ start, watch }: ServiceSpec): boolean =>
+  start.readiness === 'stay-up' ||
+  (start.readiness === 'report' && ['tcp', 'http', 'command'].includes(watch.report?.kind ?? ''));
 
 const isDue = (state: ServiceState, at: Millis): boolean => {
   const wakeAt = wakeAtOf(state);

@@ -30,8 +30,10 @@ function withOrphan(situation: Situation, state: StateDirectory): Situation {
   // Killed between its spawn and its record, a watchdog leaves a program that is written down nowhere.
   const program = isAlive ? known : findProgram(record);
   if (program === null) return situation;
-  if (!isAlive && life !== null)
-    state.writeLife(record.spec.name, { ...life, state: 'RUNNING', process: program, lastPid: program.pid });
+  if (!isAlive && life !== null) {
+    const name = record.spec.start.readiness === 'exec' ? 'RUNNING' : 'STARTING';
+    state.writeLife(record.spec.name, { ...life, state: name, process: program, lastPid: program.pid });
+  }
   const reason = 'the program runs, but its watchdog was killed: `adopt` gives it a new one';
   return { judgement: { is: 'alive', reason }, process: program, record, isOrphaned: true };
 }

@@ -78,7 +78,8 @@ export class Watchdog {
     this.#upgrades = life!.upgrades;
     this.#reopens = life!.reopens;
     this.#takenOver = left.pid;
-    this.#program.adopt(life!, left, adopted(now(), this.#record.spec));
+    const wasReady = life!.state !== 'STARTING';
+    this.#program.adopt(life!, left, adopted(now(), this.#record.spec, wasReady));
   }
 
   /** Goes on where this watchdog's former self exchanged its code. */

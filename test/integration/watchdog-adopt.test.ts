@@ -365,3 +365,15 @@ test('stop ends the program too where its new watchdog dies of the signal before
   assert.deepEqual([isAlive(pid), world.programs()], [false, []]);
   assert.equal((await world.status()).state, 'stopped');
 });
+
+test('a program that was not ready yet when its watchdog was killed is waited for by whoever adopts it', async () => {
+  await using world = await makeWatchedWorld();
+  const running = world.runWatched([...files, '--stay-up', '1.5'], ['sleep', '300']);
+  const { pid } = await world.whenState('starting');
+  await world.killWatchdog();
+  assert.notEqual((await running).code, 0);
+  const { ms, outcome } = await timed(world.tsdaemon(['adopt', 'web']));
+  assert.deepEqual([outcome.code, outcome.stdout], [0, `${pid}\n`]);
+  assert.ok(ms >= 1500, `adopt took ${ms} ms`);
+  await assertHeld(world, pid!);
+});

@@ -12,7 +12,7 @@ import {
   stopped,
   wakeAtOf,
 } from '../../../src/core/service-machine.js';
-import type { ServiceSpec } from '../../../src/spec/service-spec.js';
+import type { Report, ServiceSpec } from '../../../src/spec/service-spec.js';
 import { anyService, millis } from '../../support/any-service.js';
 
 type EventName = ServiceEvent['name'];
@@ -483,8 +483,27 @@ test('the random number of the exit shortens the wait', () => {
 });
 
 test('a process that somebody else started is taken over as it runs, and restarted like any other', () => {
-  const state = adopted(millis(1000), web);
+  const state = adopted(millis(1000), web, true);
   assert.deepEqual(state, running(1000, 31_000, anew(1000)));
   const lost = decide(state, on.exited(2000, { how: 'unseen' }), web);
   assert.deepEqual(lost.state.name, 'BACKOFF');
+});
+
+test('one that was not ready yet is waited for again where that can still be found out', () => {
+  const name = (spec: ServiceSpec): string => adopted(millis(1000), spec, false).name;
+  const reporting = (report: Report): ServiceSpec => {
+    const spec = anyService({ start: { readiness: 'report' } });
+    return { ...spec, watch: { ...spec.watch, report } };
+  };
+  const patient = anyService({ start: { readiness: 'stay-up', stayUpMs: 3000 } });
+  assert.equal(wakeAtOf(adopted(millis(1000), patient, false)), 4000);
+  assert.equal(name(patient), 'STARTING');
+  assert.equal(name(reporting({ kind: 'tcp', host: '127.0.0.1', port: 1 })), 'STARTING');
+  for (const said of [
+    { kind: 'notify' },
+    { kind: 'fd', descriptor: 3 },
+    { kind: 'log', pattern: 'up' },
+  ] as const)
+    assert.equal(name(reporting(said)), 'RUNNING', said.kind);
+  assert.equal(name(anyService({ start: { readiness: 'exec' } })), 'RUNNING');
 });
