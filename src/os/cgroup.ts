@@ -18,6 +18,7 @@ import { callLibc } from '../../native-bindings/libc.js';
 import { cString } from '../../native-bindings/structs.js';
 import { errnoNameOf } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
+import { isZombie, readStat } from './processes.js';
 
 export class Cgroup {
   /** Its directory. */
@@ -56,9 +57,14 @@ export class Cgroup {
     return this.#write('cgroup.procs', String(pid));
   }
 
-  /** Here and below: programs make groups of their own where they may. Zombies are among them. */
+  /** Here and below: programs make groups of their own where they may. Zombies are left out. */
   members(): number[] {
-    return foldersBelow(this.path).flatMap((folder) => readPids(join(folder, 'cgroup.procs')));
+    return foldersBelow(this.path)
+      .flatMap((folder) => readPids(join(folder, 'cgroup.procs')))
+      .filter((pid) => {
+        const stat = readStat(pid);
+        return stat !== null && !isZombie(stat);
+      });
   }
 
   /** Whether anybody lives here or below. */

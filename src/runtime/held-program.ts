@@ -152,6 +152,7 @@ export class HeldProgram {
     this.#letGo();
     this.#watch[Symbol.dispose]();
     this.#triggers[Symbol.dispose]();
+    this.#tree[Symbol.dispose]();
   }
 
   /** Takes over a program that runs already, and what is known of it. */
@@ -277,6 +278,7 @@ export class HeldProgram {
       restarts: Math.max(0, this.#restarts),
       lastExit: this.#lastExit,
       outputs: this.#outputs,
+      cgroup: this.#tree.cgroup,
       notify: this.#watch.describe(),
       changedAt: Date.now(),
       nextStartAt: wakeAt === null ? this.#triggers.nextStartAt() : Math.round(Date.now() + (wakeAt - now())),
@@ -308,6 +310,7 @@ export class HeldProgram {
     this.#lastPid = life.lastPid;
     this.#outputs = life.outputs;
     this.#lastExit = life.lastExit;
+    this.#tree.cgroup = life.cgroup;
   }
 
   /** The main process has ended. What it leaves within the reach of `stop` is ended too before anything else happens. */
@@ -359,7 +362,7 @@ export class HeldProgram {
       const openStreams = (): Streams => this.#host.openStreams(isFirst);
       const { pid, outputs } = startRun(this.#spec, this.#inherited, this.#watch, openStreams);
       this.#restarts += 1;
-      this.#tree.reset();
+      this.#tree.started(pid, this.#spec.stop.killReach === 'tree');
       this.#lastPid = pid;
       this.#outputs = outputs;
       this.#writePidfile(pid);
@@ -377,6 +380,7 @@ export class HeldProgram {
   }
 
   #deliver(pid: number, signal: SignalName, reach: Reach): void {
+    if (signal === 'SIGKILL' && reach === 'tree') this.#tree.kill();
     const targets = reach === 'group' ? groupTargets(pid, this.#isMainAlive()) : this.#membersOf(pid, reach);
     deliverSignal(signal, targets, this.#adopted, (attempt, error) => this.#host.complain(attempt, error));
   }

@@ -1,6 +1,7 @@
 // All processes of one held program, for a holder of many: told from those of other programs, and from the holder's own
 // errands.
 import type { TreeMember } from '../core/main-process.js';
+import { Cgroup } from '../os/cgroup.js';
 import {
   allProcesses,
   childrenOf,
@@ -20,6 +21,8 @@ export class ProgramTree {
   readonly ownsOrphan: (pid: number) => boolean;
   /** The session of a program that we did not start, whose orphans become init's. */
   #session: number | null = null;
+  /** Holds also those that left parent and session while nobody watched. null: none can be had; undefined: not tried. */
+  #cgroup: Cgroup | null | undefined;
 
   constructor(ownsOrphan: (pid: number) => boolean) {
     this.ownsOrphan = ownsOrphan;
@@ -31,9 +34,30 @@ export class ProgramTree {
     this.#session = session === readStat('self')?.session ? null : session;
   }
 
-  /** It was started by us. */
-  reset(): void {
+  /** It was started by us, just now. `isToHold`: nobody may get away, so it gets a cgroup where one is ours to make. */
+  started(main: number, isToHold: boolean): void {
     this.#session = null;
+    if (!isToHold) return;
+    if (this.#cgroup === undefined) this.#cgroup = Cgroup.create(`tsdaemon-${process.pid}-${main}`);
+    this.#cgroup?.add(main);
+  }
+
+  /** The cgroup by which a successor finds it again; null: it has none. */
+  get cgroup(): string | null {
+    return this.#cgroup?.path ?? null;
+  }
+
+  set cgroup(path: string | null) {
+    this.#cgroup = path === null ? undefined : (Cgroup.open(path) ?? undefined);
+  }
+
+  /** All at once, those included that are being forked right now; nothing without a cgroup. */
+  kill(): void {
+    this.#cgroup?.kill();
+  }
+
+  [Symbol.dispose](): void {
+    this.#cgroup?.remove();
   }
 
   /** Whom a signal reaches, the main process left out. */
@@ -50,6 +74,7 @@ export class ProgramTree {
         members.add(root);
         for (const member of descendantsOf(root)) members.add(member);
       }
+      for (const member of this.#cgroup?.members() ?? []) members.add(member);
     }
     members.delete(main);
     return members;

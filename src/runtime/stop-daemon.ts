@@ -1,4 +1,5 @@
 import { IdentityError, StopTimeoutError } from '../errors.js';
+import { Cgroup } from '../os/cgroup.js';
 import { monotonicMs } from '../os/clock.js';
 import { lockDirectory } from '../os/lock.js';
 import { removePidfile } from '../os/pidfile.js';
@@ -68,10 +69,7 @@ async function end(
   const isWholeGroup = options.group === true || (spec !== undefined && spec.reach !== 'process');
   const group = isWholeGroup ? groupOf(found) : null;
   // What has left the group is told too where the program was started so; nobody adopts it any more.
-  const others =
-    spec?.reach === 'tree'
-      ? descendantsOf(pid).filter((member) => readStat(member)?.processGroup !== group)
-      : [];
+  const others = spec?.reach === 'tree' ? outsideOf(group, pid, cgroupOf(found, state)) : [];
   if (!deliver(handle, group, signal)) return 'itself';
   for (const member of others) tell(member, signal);
   // A stopped process (SIGSTOP, ^Z) takes no other signal before it goes on; SIGKILL needs no help.
@@ -128,6 +126,19 @@ async function endWatchdog(
   return 'SIGKILL';
 }
 
+/** Who belongs to a program without being in its process group. */
+function outsideOf(group: number | null, main: number, cgroup: Cgroup | null): number[] {
+  const all = new Set([...descendantsOf(main), ...(cgroup?.members() ?? [])]);
+  all.delete(main);
+  return [...all].filter((member) => readStat(member)?.processGroup !== group);
+}
+
+function cgroupOf({ record }: FoundDaemon, state: StateDirectory): Cgroup | null {
+  if (record?.launchedBy !== 'watchdog') return null;
+  const path = state.readLife(record.spec.name)?.cgroup ?? null;
+  return path === null ? null : Cgroup.open(path);
+}
+
 function tell(pid: number, signal: SignalName): void {
   using handle = ProcessHandle.open(pid, null);
   handle?.signal(signal);
@@ -170,6 +181,7 @@ function recordStopped(found: FoundDaemon, state: StateDirectory): void {
     if (pidfile !== null && daemon !== null) removePidfile(pidfile, daemon.pid);
     return;
   }
+  cgroupOf(found, state)?.remove();
   using _lock = lockDirectory(state.path);
   const life = record.launchedBy === 'watchdog' ? state.readLife(record.spec.name) : null;
   const pids = [daemon?.pid, record.process?.pid, life?.lastPid].filter((pid) => pid != null);

@@ -29,6 +29,8 @@ export interface ServiceLife {
   readonly lastExit: string | null;
   /** The files that the program's streams really go to. */
   readonly outputs: readonly string[];
+  /** The directory of the cgroup that holds all its processes; null: it has none. */
+  readonly cgroup: string | null;
   /** What it says of itself on NOTIFY_SOCKET; null: it is not asked to. */
   readonly notify: {
     readonly address: string;

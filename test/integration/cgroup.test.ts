@@ -5,22 +5,14 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { Cgroup } from '../../src/os/cgroup.js';
 import { processesMentioning } from '../support/proc.js';
-import { needsLinux, needsRoot, type Skip } from '../support/tools.js';
+import { needsCgroup, needsLinux, needsRoot } from '../support/tools.js';
 import { until } from '../support/until.js';
 import { makeWorld } from '../support/world.js';
 
 const LONG = 10_000;
 const name = `tsdaemon-test-${process.pid}`;
 
-function needsGroup(): Skip {
-  if (needsLinux) return needsLinux;
-  const group = Cgroup.create(name);
-  const canKill = group !== null && existsSync(join(group.path, 'cgroup.kill'));
-  group?.remove();
-  return !canKill && 'needs a cgroup (version 2, Linux 5.14) that is ours to divide';
-}
-
-const skip = needsGroup();
+const skip = needsCgroup();
 
 /** Waits for the word `go` before it does anything, so that it is in its group by then. */
 const WAITING = (script: string): string => `read go\n${script}`;

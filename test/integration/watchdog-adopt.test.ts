@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import test from 'node:test';
 import { identityOf } from '../../src/os/identity.js';
-import { isAlive } from '../support/proc.js';
+import { argvOf, isAlive, statOf } from '../support/proc.js';
 import { openTheatre } from '../support/puppets.js';
 import { changeRecord } from '../support/records.js';
+import { needsCgroup } from '../support/tools.js';
 import { until } from '../support/until.js';
 import { ended, makeWatchedWorld, timed, type WatchedWorld } from '../support/watched.js';
 
@@ -377,3 +378,29 @@ test('a program that was not ready yet when its watchdog was killed is waited fo
   assert.ok(ms >= 1500, `adopt took ${ms} ms`);
   await assertHeld(world, pid!);
 });
+
+for (const adopt of [true, false]) {
+  const who = adopt ? 'an adopted program' : 'a program without its watchdog';
+  test(`--kill-mode tree: of ${who} those too are stopped who left session and parent unseen`, {
+    skip: needsCgroup(),
+  }, async () => {
+    await using world = await makeWatchedWorld();
+    const script = "trap '(setsid sleep 1005 &)' USR1; while :; do sleep 0.1; done";
+    const pid = await orphan(world, ['--kill-mode', 'tree'], ['sh', '-c', script]);
+    process.kill(pid, 'SIGUSR1');
+    const sleeper = await until(
+      () => {
+        const found = world.programs().find((each) => argvOf(each).join(' ') === 'sleep 1005');
+        assert.ok(found !== undefined && statOf(found)!.parent !== pid);
+        return found;
+      },
+      { withinMs: 10_000 },
+    );
+    const { cgroup } = JSON.parse(world.read('../state/daemons/web/life.json')) as { cgroup: string };
+    assert.ok(existsSync(cgroup));
+    if (adopt) assert.equal((await world.tsdaemon(['adopt', 'web'])).code, 0);
+    assert.equal((await world.tsdaemon(['stop', 'web'])).code, 0);
+    await until(() => assert.equal(isAlive(sleeper), false), { withinMs: 5000 });
+    if (adopt) assert.equal(existsSync(cgroup), false);
+  });
+}
