@@ -137,7 +137,7 @@ export async function probeCommand(
   const end = await Promise.race([ended, tooLate]);
   clearTimeout(timer);
   if (end !== 'too-late') return judge(end);
-  killTree({ from: [pid] });
+  killTree(pid);
   killGroup(pid);
   // Its end is not awaited: one that hangs in the kernel would make this hang with it.
   return notReady(`did not end within ${timeoutMs / 1000} s`);

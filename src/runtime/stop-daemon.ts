@@ -69,17 +69,24 @@ async function end(
   const isWholeGroup = options.group === true || (spec !== undefined && spec.reach !== 'process');
   const group = isWholeGroup ? groupOf(found) : null;
   // What has left the group is told too where the program was started so; nobody adopts it any more.
-  const others = spec?.reach === 'tree' ? outsideOf(group, pid, cgroupOf(found, state)) : [];
+  const cgroup = spec?.reach === 'tree' ? cgroupOf(found, state) : null;
+  const others = spec?.reach === 'tree' ? outsideOf(group, pid, cgroup) : [];
   if (!deliver(handle, group, signal)) return 'itself';
   for (const member of others) tell(member, signal);
   // A stopped process (SIGSTOP, ^Z) takes no other signal before it goes on; SIGKILL needs no help.
   deliver(handle, group, 'SIGCONT');
   const deadline = monotonicMs() + timeoutMs;
-  if ((await handle.ended(timeoutMs)) && (group === null || (await groupEnded(group, deadline))))
+  const restMs = (): number => Math.max(0, deadline - monotonicMs());
+  if (
+    (await handle.ended(timeoutMs)) &&
+    (group === null || (await groupEnded(group, deadline))) &&
+    (cgroup === null || (await cgroup.emptied(restMs())))
+  )
     return 'signal';
   if (options.kill === false) throw new StopTimeoutError(found.what, pid, timeoutMs);
   deliver(handle, group, 'SIGKILL');
   for (const member of others) tell(member, 'SIGKILL');
+  cgroup?.kill();
   const KILL_TAKES_EFFECT_MS = 10_000;
   // A process in uninterruptible sleep (a dead disk) does not even hear SIGKILL.
   const end = monotonicMs() + KILL_TAKES_EFFECT_MS;

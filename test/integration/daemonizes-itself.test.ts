@@ -11,7 +11,7 @@ import { reap, spawn } from '../../src/os/invoke.js';
 import { readPidfile } from '../../src/os/pidfile.js';
 import { probeHttp } from '../../src/os/probes.js';
 import { ProcessHandle } from '../../src/os/process-handle.js';
-import { killTree, treeMembers } from '../../src/os/process-tree.js';
+import { descendantsOf, readStat } from '../../src/os/processes.js';
 import { statOf } from '../support/proc.js';
 import { needs, needsLinux } from '../support/tools.js';
 import { until } from '../support/until.js';
@@ -71,7 +71,7 @@ class Keeper {
   }
 
   members(): TreeMember[] {
-    const members = treeMembers({ below: [process.pid] });
+    const members = descendantsOf(process.pid).flatMap((pid) => readStat(pid) ?? []);
     for (const { pid } of members) this.#world.track(pid);
     return members;
   }
@@ -79,7 +79,7 @@ class Keeper {
   async [Symbol.asyncDispose](): Promise<void> {
     await until(
       () => {
-        killTree({ below: [process.pid] });
+        for (const { pid } of this.members()) process.kill(pid, 'SIGKILL');
         assert.deepEqual(this.members(), []);
       },
       { withinMs: LONG },

@@ -20,7 +20,7 @@ import {
   NotifySocket,
   notifyAddress,
 } from '../../src/os/notify-socket.js';
-import { standingOf } from '../../src/os/process-tree.js';
+import { ProgramTree } from '../../src/runtime/program-tree.js';
 import { sendDatagram } from '../fixtures/notify-sender.js';
 import { needs, needsLinux, needsRoot } from '../support/tools.js';
 import { until } from '../support/until.js';
@@ -115,7 +115,7 @@ test('only the process tree of the program is heard', { skip }, async () => {
   await using world = await makeWorld();
   let program: number | undefined;
   using ear = new Ear(world.path('notify'), {
-    mayNotify: (pid) => standingOf(pid, { from: [program ?? -1] }) !== 'stranger',
+    mayNotify: (pid) => new ProgramTree(() => false).owns(pid, program ?? null),
   });
   const env = { NOTIFY_SOCKET: ear.socket.address };
   // The sender is a grandchild in a session of its own.
@@ -209,7 +209,7 @@ test('an empty message is a message', { skip }, async () => {
 test('a sender that is gone when it is heard is no stranger', { skip }, async () => {
   await using world = await makeWorld();
   using ear = new Ear(world.path('notify'), {
-    mayNotify: (pid) => standingOf(pid, { below: [process.pid] }) !== 'stranger',
+    mayNotify: (pid) => new ProgramTree(() => true).owns(pid, null),
   });
   const env = { ...world.env, NOTIFY_SOCKET: ear.socket.address };
   // This one returns when the process has been reaped.
