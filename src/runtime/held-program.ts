@@ -17,7 +17,7 @@ import { MainFollower, whyNotMain } from './main-follower.js';
 import type { ProgramHost } from './program-host.js';
 import type { ProgramLife, ProgramMemory } from './program-memory.js';
 import { ProgramTree } from './program-tree.js';
-import { type HandedOver, ProgramWatch } from './program-watch.js';
+import { type HandedOver, isWatchAsked, ProgramWatch } from './program-watch.js';
 import { ServiceRunner } from './service-runner.js';
 import { type Streams, startRun } from './start-run.js';
 import { Triggers } from './triggers.js';
@@ -26,7 +26,8 @@ export class HeldProgram {
   readonly #host: ProgramHost;
   readonly #inherited: DaemonRecord['inherited'];
   readonly #runner: ServiceRunner;
-  readonly #watch: ProgramWatch;
+  /** null: nothing is asked of it beside its end. A supervisor holds a thousand of these. */
+  readonly #watch: ProgramWatch | null;
   readonly #tree: ProgramTree;
   readonly #triggers = new Triggers();
   /** null: its main process is the one that was started. */
@@ -57,18 +58,19 @@ export class HeldProgram {
       signal: (pid, signal, reach) => this.#deliver(pid, signal, reach),
       changed: (after) => {
         if ('exit' in after) this.#lastExit = describeExit(after.exit);
-        this.#watch.stateIs(after);
+        this.#watch?.stateIs(after);
         // Who is told to stop is not waited for: what there is of it, is ended.
         if (after.name === 'STOPPING') this.#follower?.giveUp();
         this.#host.changed(this.state);
       },
     });
-    this.#tree = new ProgramTree((pid) => !this.#watch.isErrand(pid) && host.ownsOrphan(pid));
+    this.#tree = new ProgramTree((pid) => this.#watch?.isErrand(pid) !== true && host.ownsOrphan(pid));
     this.#watch = this.#makeWatch();
     this.#follower = this.#makeFollower();
   }
 
-  #makeWatch(): ProgramWatch {
+  #makeWatch(): ProgramWatch | null {
+    if (!isWatchAsked(this.#spec)) return null;
     return new ProgramWatch({
       spec: this.#spec,
       inherited: this.#inherited,
@@ -150,7 +152,7 @@ export class HeldProgram {
   /** What waits for it, or could start it again, is taken down; the program itself is left alone. */
   [Symbol.dispose](): void {
     this.#letGo();
-    this.#watch[Symbol.dispose]();
+    this.#watch?.[Symbol.dispose]();
     this.#triggers[Symbol.dispose]();
     this.#tree[Symbol.dispose]();
   }
@@ -174,7 +176,7 @@ export class HeldProgram {
 
   #goOn(life: ProgramLife, state: ServiceState, handed: HandedOver | null): void {
     this.#arm().catch((error) => this.#host.complain('cannot watch for changes', error));
-    this.#watch.goOn(life, state, handed);
+    this.#watch?.goOn(life, state, handed);
     this.#host.changed(state);
   }
 
@@ -262,7 +264,7 @@ export class HeldProgram {
       process: held,
       isChild: this.#adopted === null,
       life: this.describe(),
-      watch: this.#watch.handOver(),
+      watch: this.#watch?.handOver() ?? { socket: null, pipe: null },
       following: this.#follower?.memory() ?? null,
     };
   }
@@ -279,7 +281,7 @@ export class HeldProgram {
       lastExit: this.#lastExit,
       outputs: this.#outputs,
       cgroup: this.#tree.cgroup,
-      notify: this.#watch.describe(),
+      notify: this.#watch?.describe() ?? null,
       changedAt: Date.now(),
       nextStartAt: wakeAt === null ? this.#triggers.nextStartAt() : Math.round(Date.now() + (wakeAt - now())),
     };
@@ -287,7 +289,7 @@ export class HeldProgram {
 
   /** A child of this process has ended: the program, one of its leftovers, or somebody else's. */
   childEnded(pid: number, end: ProcessEnd): void {
-    if (this.#watch.childEnded(pid, end)) return;
+    if (this.#watch?.childEnded(pid, end) === true) return;
     if (pid === this.#runner.pid && this.#isMainAlive()) this.#mainEnded(endingOf(end));
     else if (this.#follower?.isWaiting === true) this.#follower.look();
     else if (this.#mainEnding !== null) this.#lookForLeftovers();
@@ -297,7 +299,7 @@ export class HeldProgram {
   #mainEnded(ending: Ending): void {
     const { pid } = this;
     this.#letGo();
-    this.#watch.hearLastWords();
+    this.#watch?.hearLastWords();
     // Its last word may have been who follows it.
     if (pid !== this.pid) return;
     const mayGoOn = this.state.name === 'STARTING' || this.state.name === 'RUNNING';
@@ -324,7 +326,7 @@ export class HeldProgram {
 
   #runEnded(ending: Ending): void {
     this.#mainEnding = null;
-    this.#watch.runIsOver();
+    this.#watch?.runIsOver();
     this.#runner.ended(ending);
   }
 
@@ -366,10 +368,10 @@ export class HeldProgram {
       this.#lastPid = pid;
       this.#outputs = outputs;
       this.#writePidfile(pid);
-      this.#watch.started();
+      this.#watch?.started();
       return pid;
     } catch (error) {
-      this.#watch.runIsOver();
+      this.#watch?.runIsOver();
       if (isFirst) this.#firstFailure = error;
       throw error;
     }

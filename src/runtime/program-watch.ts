@@ -29,6 +29,10 @@ export interface WatchedProgram extends Omit<VoiceListener, 'hung'> {
 /** Descriptors that outlive an exec. */
 export type HandedOver = ProgramMemory['watch'];
 
+/** Whether there is anything to look at. */
+export const isWatchAsked = ({ watch, heartbeat }: ServiceSpec): boolean =>
+  heartbeat !== null || watch.report !== null || watch.liveness !== null || watch.memory !== null;
+
 export class ProgramWatch {
   readonly #program: WatchedProgram;
   readonly #checks: readonly RegularCheck[];

@@ -25,7 +25,7 @@ export interface Streams {
 export function startRun(
   spec: ServiceSpec,
   inherited: DaemonRecord['inherited'],
-  watch: Pick<ProgramWatch, 'prepare' | 'listen'>,
+  watch: Pick<ProgramWatch, 'prepare' | 'listen'> | null,
   openStreams: () => Streams,
 ): { readonly pid: number; readonly outputs: readonly string[] } {
   const leaveUser = spec.user === null ? () => undefined : actAs(findAccount(spec.user));
@@ -38,7 +38,7 @@ export function startRun(
     const cwd = spec.command.cwd ?? inherited.cwd;
     if (cwd !== null) enterDirectory(cwd);
     closeOnExecAboveTwo();
-    const { env, descriptors } = watch.prepare();
+    const { env, descriptors } = watch?.prepare() ?? { env: spec.command.env, descriptors: [] };
     const pid = spawnProgram({
       spec: { ...spec, command: { ...spec.command, env } },
       cwd: inherited.cwd,
@@ -50,7 +50,7 @@ export function startRun(
       leaveUser,
       whenInvokable: () => {
         opened.whenInvokable();
-        watch.listen(opened.paths);
+        watch?.listen(opened.paths);
       },
     });
     return { pid, outputs: opened.paths };
