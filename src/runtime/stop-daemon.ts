@@ -188,15 +188,16 @@ function recordStopped(found: FoundDaemon, state: StateDirectory): void {
     if (pidfile !== null && daemon !== null) removePidfile(pidfile, daemon.pid);
     return;
   }
-  cgroupOf(found, state)?.remove();
   using _lock = lockDirectory(state.path);
-  const life = record.launchedBy === 'watchdog' ? state.readLife(record.spec.name) : null;
+  const now = state.read(record.spec.name);
+  // Another start may have taken the name meanwhile; its record, and what its watchdog wrote, is not ours to use.
+  const isSame = now?.startedAt === record.startedAt;
+  const life = isSame && record.launchedBy === 'watchdog' ? state.readLife(record.spec.name) : null;
   const pids = [daemon?.pid, record.process?.pid, life?.lastPid].filter((pid) => pid != null);
   for (const path of [pidfile, record.spec.detach.watchdogPidfile])
     if (path !== null) for (const pid of pids) removePidfile(path, pid);
-  const now = state.read(record.spec.name);
-  // Another start may have taken the name meanwhile; its record is not ours to change.
-  if (now === null || now.startedAt !== record.startedAt || now.phase === 'stopped') return;
+  if (isSame) cgroupOf(found, state)?.remove();
+  if (!isSame || now.phase === 'stopped') return;
   state.write({ ...record, phase: 'stopped' });
   if (life !== null)
     state.writeLife(record.spec.name, { ...life, state: 'STOPPED', process: null, nextStartAt: null });
