@@ -24,15 +24,19 @@ export interface Diagnostic {
   readonly file: string;
   readonly line: number;
   readonly message: string;
+  /** What was probably meant. */
+  readonly suggestion?: string;
 }
 
 /** A file that cannot be used as it is. */
 export class ConfigError extends TsdaemonError {
   readonly code = 'TSD_CONFIG';
   readonly diagnostics: readonly Diagnostic[];
-  constructor(attempt: string, diagnostics: readonly Diagnostic[]) {
+  /** Without an attempt the message is the first diagnostic's, for formats whose texts clients know. */
+  constructor(attempt: string | null, diagnostics: readonly Diagnostic[]) {
     const first = diagnostics[0];
-    super(first === undefined ? attempt : `${attempt}: ${first.file}:${first.line}: ${first.message}`);
+    const place = first === undefined ? '' : `${first.file}:${first.line}: ${first.message}`;
+    super(attempt === null ? first?.message : [attempt, place].filter((part) => part !== '').join(': '));
     this.diagnostics = diagnostics;
   }
 }
@@ -123,6 +127,30 @@ export class StopTimeoutError extends TsdaemonError {
   constructor(what: string, pid: number, timeoutMs: number) {
     super(`cannot stop ${what}: process ${pid} still runs after ${timeoutMs / 1000} s`);
     this.pid = pid;
+  }
+}
+
+/** A supervisor answered an XML-RPC call with a fault. */
+export class ControlError extends TsdaemonError {
+  readonly code = 'TSD_CONTROL';
+  readonly fault: number;
+  readonly text: string;
+  constructor(method: string, fault: number, text: string) {
+    super(`cannot call ${method}: fault ${fault}, ${text}`);
+    this.fault = fault;
+    this.text = text;
+  }
+}
+
+/** A server answered an HTTP request with another status than 200, or with what is no answer (status null). */
+export class HttpError extends TsdaemonError {
+  readonly code = 'TSD_HTTP';
+  readonly status: number | null;
+  readonly reason: string;
+  constructor(url: string, status: number | null, reason: string) {
+    super(`cannot use the answer of ${url}: ${status === null ? '' : `${status} `}${reason}`);
+    this.status = status;
+    this.reason = reason;
   }
 }
 

@@ -1,7 +1,7 @@
 // What may be asked of a watchdog beside restarts, as a caller writes it: when a program is ready, whether it is
 // healthy, what starts it again, and which process it is.
-import { isProbeTarget, parseReadiness, type Readiness, readinessForms } from '../core/readiness.js';
 import { UsageError } from '../errors.js';
+import { isProbeTarget, parseReadiness, type Readiness, readinessForms } from '../spec/readiness.js';
 import type { ProbeTarget, ServiceSpec, Watch } from '../spec/service-spec.js';
 
 /** Durations in milliseconds. */

@@ -2,6 +2,7 @@
 import { UsageError } from '../errors.js';
 import {
   exitKinds,
+  noRestart,
   type Reach,
   type RestartPolicy,
   type ServiceSpec,
@@ -122,20 +123,3 @@ export function parseReach(
 
 const defaultReach = ({ daemonizes, programPidfile }: WatchOptions): Reach | 'mixed' =>
   daemonizes === true || programPidfile !== undefined ? 'mixed' : 'group';
-
-const noRestart: RestartPolicy = {
-  on: [],
-  onFailedStart: [],
-  okExits: [0],
-  neverAfter: [],
-  alwaysAfter: [],
-  delayMs: 0,
-  backoffMs: 0,
-  backoffFactor: 1,
-  backoffMaxMs: null,
-  jitter: 0,
-  resetAfterMs: null,
-  retries: null,
-  withinMs: null,
-  fatalRetryAfterMs: null,
-};

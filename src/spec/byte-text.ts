@@ -71,9 +71,21 @@ function cutBytes(block: Uint8Array): Uint8Array[] {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be shown
 const UNSEEN = /[\x00-\x1f\x7f-\x9f\udc80-\udcff]/g;
 
+/** Whether visible() would leave the text as it is. */
+export const isVisible = (text: string): boolean => text.search(UNSEEN) === -1;
+
 /** Control characters, and bytes that are no text, as \xNN: nothing shown can move a cursor or begin a line. */
 export function visible(text: string): string {
   return text.replaceAll(UNSEEN, (character) =>
     [...encodeBytes(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
   );
 }
+
+/** Where `pattern` first begins at or after `from`; -1: nowhere. */
+export function findBytes(bytes: Uint8Array, pattern: Uint8Array, from = 0): number {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(pattern, from);
+}
+
+/** One is handed back as it is, so what comes in one piece is not copied. */
+export const joinBytes = (parts: readonly Uint8Array[]): Uint8Array =>
+  parts.length === 1 ? parts[0]! : Buffer.concat(parts);

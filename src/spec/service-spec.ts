@@ -135,6 +135,24 @@ export interface RestartPolicy {
   readonly fatalRetryAfterMs: number | null;
 }
 
+/** Nothing brings it back. */
+export const noRestart: RestartPolicy = {
+  on: [],
+  onFailedStart: [],
+  okExits: [0],
+  neverAfter: [],
+  alwaysAfter: [],
+  delayMs: 0,
+  backoffMs: 0,
+  backoffFactor: 1,
+  backoffMaxMs: null,
+  jitter: 0,
+  resetAfterMs: null,
+  retries: null,
+  withinMs: null,
+  fatalRetryAfterMs: null,
+};
+
 /**
  * What kind of end a run came to. `timeout`: not ready, or not gone, in time. `heartbeat-lost`: it hung, by its
  * heartbeat or by a probe. `unknown`: a process that was not our child ended, and the kernel kept no exit code.

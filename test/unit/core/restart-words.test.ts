@@ -3,10 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Ending } from '../../../src/core/restart-policy.js';
 import { decide, type ServiceEvent, type ServiceState, stopped } from '../../../src/core/service-machine.js';
+import {
+  type RestartWords as SupervisorWords,
+  startAndRestart,
+} from '../../../src/formats/supervisord/restart.js';
 import type { ServiceSpec } from '../../../src/spec/service-spec.js';
 import type { Millis } from '../../../src/spec/time.js';
 import { anyService, millis } from '../../support/any-service.js';
-import { type RestartWords as SupervisorWords, startAndRestart } from '../../support/supervisord-restart.js';
 import { restartPolicy, type RestartWords as SystemdWords } from '../../support/systemd-restart.js';
 
 /** What happens to a service, in order. `woke` means that it slept until its deadline. */
