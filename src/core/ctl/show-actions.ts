@@ -1,0 +1,145 @@
+// The actions that only look: status, pid, avail, version.
+
+import { isVisible, visible } from '../../spec/byte-text.js';
+import { faultCodes as faults } from '../../spec/faults.js';
+import { splitWords } from '../../spec/python-text.js';
+import { numberOf, type Struct, structOf, structsOf, textOf } from './answers.js';
+import { checkServer } from './check-server.js';
+import { exits, faultError, faultOf } from './faults.js';
+import { refuseArguments } from './misuse.js';
+import { call, type PrintedLine, type Script, type Session, say } from './script.js';
+import { makeNamespec, splitNamespec } from './words.js';
+
+/** STOPPED, EXITED, FATAL, UNKNOWN. */
+const stoppedStates: readonly number[] = [0, 100, 200, 1000];
+const LEAST_NAME_WIDTH = 30;
+
+export function* status(rest: string, session: Session): Script<number> {
+  if ((yield* checkServer(session)) !== exits.success) return exits.statusUnknown;
+  const all = structsOf(yield* call('getAllProcessInfo'));
+  const names = splitWords(rest);
+  const { shown, unknown } =
+    names.length === 0 || names.includes('all') ? { shown: all, unknown: [] } : pick(all, names);
+  for (const { group, name, text } of unknown) {
+    const namespec = name === null ? group : name;
+    yield* say(`${namespec}: ERROR (${text})`, {
+      group,
+      name: name === null ? null : splitNamespec(name).name,
+      error: faultError(faults.BAD_NAME, text),
+    });
+  }
+  yield { step: 'print', lines: tabulate(shown) };
+  if (shown.some(({ state }) => stoppedStates.includes(numberOf(state)))) return exits.statusNotRunning;
+  return unknown.length > 0 ? exits.statusUnknown : exits.success;
+}
+
+/** All in one step, and looked through for control characters all at once: there may be thousands of them. */
+function tabulate(infos: readonly Struct[]): PrintedLine[] {
+  const rows = infos.map((info) => {
+    const [group, name] = [textOf(info.group), textOf(info.name)];
+    return {
+      namespec: group === name ? group : `${group}:${name}`,
+      state: textOf(info.statename),
+      description: textOf(info.description),
+    };
+  });
+  const all = rows.map(({ namespec, state, description }) => namespec + state + description).join('');
+  const show = isVisible(all) ? (text: string) => text : visible;
+  const widest = rows.reduce((most, { namespec }) => Math.max(most, show(namespec).length), LEAST_NAME_WIDTH);
+  return rows.map(({ namespec, state, description }, index) => ({
+    text: show(namespec).padEnd(widest + 3) + show(state).padEnd(10) + show(description),
+    result: infos[index]!,
+  }));
+}
+
+interface Unknown {
+  readonly group: string;
+  /** As it was typed; null: the group itself is unknown. */
+  readonly name: string | null;
+  readonly text: string;
+}
+
+function pick(
+  all: readonly Struct[],
+  names: readonly string[],
+): { readonly shown: Struct[]; readonly unknown: Unknown[] } {
+  const shown: Struct[] = [];
+  const unknown: Unknown[] = [];
+  for (const typed of names) {
+    const { group, name } = splitNamespec(typed);
+    const found = all.filter((info) => info.group === group && (name === null || info.name === name));
+    shown.push(...found);
+    if (found.length > 0) continue;
+    unknown.push(
+      name === null
+        ? { group, name: null, text: 'no such group' }
+        : { group, name: typed, text: 'no such process' },
+    );
+  }
+  return { shown, unknown };
+}
+
+export function* pid(rest: string, session: Session): Script<number> {
+  const checked = yield* checkServer(session);
+  if (checked !== exits.success) return checked;
+  const names = splitWords(rest);
+  if (names.length === 0) {
+    const own = yield* call('getPID');
+    yield* say(String(own), { pid: own });
+    return exits.success;
+  }
+  if (names.includes('all')) {
+    for (const info of structsOf(yield* call('getAllProcessInfo'))) yield* sayPid(info);
+    return exits.success;
+  }
+  let exitCode: number = exits.success;
+  for (const name of names) {
+    try {
+      const info = structOf(yield* call('getProcessInfo', name));
+      yield* sayPid(info);
+      if (info.pid === 0) exitCode = exits.notRunning;
+    } catch (error) {
+      if (faultOf(error) !== faults.BAD_NAME) throw error;
+      yield* say(`No such process ${name}`, {
+        ...splitNamespec(name),
+        error: faultError(faults.BAD_NAME, 'no such process'),
+      });
+      exitCode = exits.generic;
+    }
+  }
+  return exitCode;
+}
+
+function* sayPid({ group, name, pid: number }: Struct): Script<void> {
+  yield* say(String(number), { group, name, pid: number });
+}
+
+export function* avail(rest: string): Script<number> {
+  if (rest !== '') return yield* refuseArguments('avail');
+  try {
+    for (const info of structsOf(yield* call('getAllConfigInfo'))) {
+      const namespec = makeNamespec(textOf(info.group), textOf(info.name)).padEnd(32);
+      const inUse = (info.inuse ? 'in use' : 'avail').padEnd(9);
+      const start = (info.autostart ? 'auto' : 'manual').padEnd(9);
+      yield* say(
+        `${namespec} ${inUse} ${start} ${String(info.group_prio)}:${String(info.process_prio)}`,
+        info,
+      );
+    }
+    return exits.success;
+  } catch (error) {
+    if (faultOf(error) !== faults.SHUTDOWN_STATE) throw error;
+    const text = 'supervisor shutting down';
+    yield* say(`ERROR: ${text}`, { error: faultError(faults.SHUTDOWN_STATE, text) });
+    return exits.generic;
+  }
+}
+
+export function* version(rest: string, session: Session): Script<number> {
+  if (rest !== '') return yield* refuseArguments('version');
+  const checked = yield* checkServer(session);
+  if (checked !== exits.success) return checked;
+  const text = textOf(yield* call('getSupervisorVersion'));
+  yield* say(text, { version: text });
+  return exits.success;
+}
