@@ -29,10 +29,14 @@ export const POLLIN = 1;
 
 /** socket(2) and what goes with it, as on Linux, on every architecture. */
 export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
 export const SO_PASSCRED = 16;
+export const SO_PEERCRED = 17;
 export const SCM_RIGHTS = 1;
 export const SCM_CREDENTIALS = 2;
 export const MSG_CTRUNC = 0x08;
@@ -71,6 +75,7 @@ export const linuxSyscalls = {
   setresgid: arm64 ? 149 : 119,
   pidfd_send_signal: 424,
   pidfd_open: 434,
+  pidfd_getfd: 438,
   close_range: 436,
 } as const;
 

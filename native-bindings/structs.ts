@@ -1,5 +1,5 @@
 // Layouts of the C structures we read and write. 64-bit, little-endian: the platforms ffi-rs is built for.
-import { AF_UNIX } from './constants.js';
+import { AF_INET, AF_UNIX } from './constants.js';
 import { addressOf, callLibc } from './libc.js';
 
 /** posix_spawnattr_t and posix_spawn_file_actions_t are 336 and 80 bytes at most; 512 leaves room. */
@@ -87,6 +87,15 @@ export function unixSocketAddress(path: Uint8Array): Buffer | null {
   // An abstract name begins with a NUL, is not ended by one, and is told from others by its length.
   const bytes = isAbstract ? Buffer.concat([Buffer.of(0), path.subarray(1)]) : cString(path);
   return bytes.length > SUN_PATH_BYTES ? null : Buffer.concat([Buffer.of(AF_UNIX, 0), bytes]);
+}
+
+/** struct sockaddr_in of Linux. */
+export function inetSocketAddress(host: readonly [number, number, number, number], port: number): Buffer {
+  const address = Buffer.alloc(16);
+  address.writeUInt16LE(AF_INET, 0);
+  address.writeUInt16BE(port, 2);
+  address.set(host, 4);
+  return address;
 }
 
 const alignUp = (bytes: number): number => Math.ceil(bytes / 8) * 8;

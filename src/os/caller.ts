@@ -12,6 +12,8 @@ import { workingDirectory } from './working-directory.js';
 export interface Caller {
   /** null where it has been removed. */
   readonly cwd: string | null;
+  /** The script, by the name it was called by: that of a link, maybe. */
+  readonly invokedAs: string;
   /** The words after the script's name. */
   readonly args: readonly string[];
   readonly environment: readonly string[];
@@ -34,7 +36,7 @@ export function readCaller(): Caller {
   const notes = readNotes();
   return {
     cwd: workingDirectory(),
-    args: readArguments(),
+    ...readArguments(),
     environment: readEnvironment(notes),
     // Of the shell that waits for us, or of whoever started node itself: what it has is (most often) what it gave us.
     softOpenFiles: notes?.nofile === undefined ? parentSoftOpenFiles() : parseLimit(notes.nofile),
@@ -57,10 +59,12 @@ function readNotes(): Notes | null {
   return Number(notes.pid) === process.pid || Number(notes.pid) === process.ppid ? notes : null;
 }
 
-function readArguments(): readonly string[] {
-  const count = process.argv.length - 2;
+function readArguments(): Pick<Caller, 'invokedAs' | 'args'> {
   const words = readProcStrings('/proc/self/cmdline');
-  return words === null || count < 0 ? process.argv.slice(2) : words.slice(words.length - count);
+  // What comes before are node and its own options, which process.argv leaves out.
+  const script = words === null ? 1 : words.length - process.argv.length + 1;
+  const [invokedAs = '', ...args] = (words ?? process.argv).slice(script);
+  return { invokedAs, args };
 }
 
 /**

@@ -1,4 +1,5 @@
 // Users and groups: looked up through libc (so LDAP and other name services count), taken on by one thread only.
+import { readFileSync } from 'node:fs';
 import { linuxSyscalls } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
 import { addressOf, callLibc, whileReferenced } from '../../native-bindings/libc.js';
@@ -19,9 +20,7 @@ export interface Account {
 
 /** Throws UsageError for an unknown user or group. A uid or gid that has no name may be given as a number with both parts. */
 export function findAccount({ user, group }: UserName): Account {
-  const found = /^\d+$/.test(user)
-    ? passwdEntry('getpwuid_r', Number(user))
-    : passwdEntry('getpwnam_r', user);
+  const found = lookUpUser(user);
   if (found === null) throw new UsageError(`cannot run as user '${user}': no such user`, '--user');
   const gid = group === null ? found.gid : findGroup(group);
   return { ...found, gid, groups: groupsOf(found.name, gid) };
@@ -49,16 +48,29 @@ function readText(struct: Buffer, offset: number): string {
   return decodeBytes(readCString(Number(struct.readBigUInt64LE(offset)), 4096));
 }
 
+/** null: there is no such account. */
+export function lookUpUser(nameOrUid: string): Omit<Account, 'groups'> | null {
+  return /^\d+$/.test(nameOrUid)
+    ? passwdEntry('getpwuid_r', Number(nameOrUid))
+    : passwdEntry('getpwnam_r', nameOrUid);
+}
+
 function findGroup(group: string): number {
+  const gid = lookUpGroup(group);
+  if (gid === null) throw new UsageError(`cannot run as group '${group}': no such group`, '--user');
+  return gid;
+}
+
+/** The gid; null: there is no such group. A number is taken as it is. */
+export function lookUpGroup(nameOrGid: string | number): number | null {
+  const group = String(nameOrGid);
   if (/^\d+$/.test(group)) return Number(group);
   const entry = Buffer.alloc(groupFields.bytes);
   // A group of ten thousand members has an entry of this size.
   const strings = Buffer.alloc(1 << 20);
   const result = Buffer.alloc(8);
   callLibc('getgrnam_r', cString(group), entry, strings, strings.length, result);
-  if (result.readBigUInt64LE() === 0n)
-    throw new UsageError(`cannot run as group '${group}': no such group`, '--user');
-  return entry.readUInt32LE(groupFields.gid);
+  return result.readBigUInt64LE() === 0n ? null : entry.readUInt32LE(groupFields.gid);
 }
 
 function groupsOf(user: string, gid: number): number[] {
@@ -85,7 +97,7 @@ export function actAs(account: Account): () => void {
       'cannot change the user: only Linux lets a launcher do so and write its pidfile',
       '--user',
     );
-  const before = { groups: process.getgroups!(), gid: process.getegid!(), uid: process.geteuid!() };
+  const before = { groups: ownGroups(), gid: process.getegid!(), uid: process.geteuid!() };
   try {
     setGroups(account.groups);
     rawSyscall('setresgid', account.gid, account.gid, account.gid);
@@ -105,6 +117,12 @@ export function actAs(account: Account): () => void {
   };
 }
 
+/** process.getgroups() adds the effective group to them, which must not be handed on to programs for that. */
+function ownGroups(): number[] {
+  const line = /^Groups:(.*)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '';
+  return line.split(/\s+/).filter(Boolean).map(Number);
+}
+
 function setGroups(groups: readonly number[]): void {
   const list = Buffer.alloc(4 * Math.max(1, groups.length));
   groups.forEach((group, index) => {
@@ -115,4 +133,11 @@ function setGroups(groups: readonly number[]): void {
 
 function rawSyscall(name: 'setgroups' | 'setresuid' | 'setresgid', a: number, b: number, c: number): void {
   callLibc('syscall', linuxSyscalls[name], a, b, c, 0, 0, 0);
+}
+
+/** Becomes the account for good, with all of this process's threads, root's rights and ways back given up. */
+export function becomeForGood({ uid, gid, groups }: Account): void {
+  process.setgroups!([...groups]);
+  process.setgid!(gid);
+  process.setuid!(uid);
 }

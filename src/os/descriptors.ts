@@ -1,5 +1,5 @@
 // Descriptors as numbers: pipes, and which of them survive an exec.
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { CLOSE_RANGE_CLOEXEC, linuxSyscalls } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
 import { addressOf, callLibc, whileReferenced } from '../../native-bindings/libc.js';
@@ -103,4 +103,23 @@ export function makePrivatePipe(): Pipe {
 /** For descriptors that libc made: node:fs warns in a worker thread about one that it did not open. */
 export function closeDescriptor(descriptor: number): void {
   callLibc('close', descriptor);
+}
+
+/** Short texts, to whoever listens still. */
+export function writeText(descriptor: number, text: string): void {
+  try {
+    writeSync(descriptor, text);
+  } catch (error) {
+    // EPIPE: nobody does any more.
+    if (errnoNameOf(error) !== 'EPIPE') throw error;
+  }
+}
+
+/** For output that nobody must wait for: what its reader does not take is lost. */
+export function writeIfHeard(descriptor: number, text: string): void {
+  try {
+    writeSync(descriptor, text);
+  } catch {
+    // EPIPE, EAGAIN, ENOSPC: nobody reads it any more, or too slowly.
+  }
 }

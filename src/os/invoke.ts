@@ -229,6 +229,10 @@ export function endingOf(end: ProcessEnd): Ending {
     : { how: 'killed', signal: signalName(end.signal) as SignalName };
 }
 
+/** The same in Supervisor's words. */
+export const endText = (end: ProcessEnd): string =>
+  end.signal === null ? `exit status ${end.code}` : `terminated by ${signalName(end.signal)}`;
+
 /** Any child that has ended; null if none has. */
 export function reapAny(): { readonly pid: number; readonly end: ProcessEnd } | null {
   return waitFor(-1, WNOHANG);

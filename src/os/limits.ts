@@ -39,3 +39,26 @@ export function setSoftOpenFiles(soft: number): () => void {
 
 const toKernel = (value: LimitValue): bigint =>
   value === 'unlimited' || value === Number.POSITIVE_INFINITY ? RLIM_INFINITY : BigInt(value);
+
+/**
+ * Raises a limit of this process to at least so much: the soft half, and as root the hard one. Throws SystemError
+ * where that is not allowed.
+ */
+export function raiseLimit(resource: 'nofile' | 'nproc', least: number): void {
+  const now = rlimit.empty();
+  callLibc('getrlimit', resourceLimits[resource]!, now);
+  const { soft, hard } = rlimit.read(now);
+  const wanted = BigInt(least);
+  if (soft >= wanted) return;
+  const limits = rlimit.write({ soft: wanted, hard: hard < wanted ? wanted : hard });
+  try {
+    callLibc('setrlimit', resourceLimits[resource]!, limits);
+  } catch (error) {
+    if (!(error instanceof LibcError)) throw error;
+    throw new SystemError(
+      `cannot raise limit ${resource} to ${least}`,
+      { syscall: 'setrlimit', errnoName: error.code },
+      error,
+    );
+  }
+}

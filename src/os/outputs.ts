@@ -5,13 +5,17 @@ import {
   fchmodSync,
   fstatSync,
   ftruncateSync,
+  lstatSync,
   openSync,
   statSync,
+  truncateSync,
   unlinkSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoNameOf, errnoText, SystemError, systemError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 import type { Sink } from '../spec/service-spec.js';
+import { copyCloseOnExec } from './descriptors.js';
 
 export interface OpenOutput {
   readonly descriptor: number;
@@ -70,7 +74,7 @@ function openAppending(path: string, mode: number, truncate: boolean, exactMode:
         return { descriptor, path, created: true, truncate, isRegular: true };
       }
     }
-    const descriptor = openExisting(bytes, flags);
+    const descriptor = openExisting(bytes, isTrustedLink(path) ? flags & ~O_NOFOLLOW : flags);
     const isRegular = fstatSync(descriptor).isFile();
     return { descriptor, path, created: false, truncate: truncate && isRegular, isRegular };
   } catch (error) {
@@ -96,6 +100,14 @@ function openExisting(path: Buffer, flags: number): number {
   return openSync(path, statSync(path).isFIFO() ? (flags & ~O_WRONLY) | O_RDWR : flags);
 }
 
+/** A link of root's where nobody else can put one, as /dev/stdout or what an administrator has made of a log. */
+function isTrustedLink(path: string): boolean {
+  const link = lstatSync(encodeBytes(path));
+  if (!link.isSymbolicLink() || link.uid !== 0) return false;
+  const folder = statSync(encodeBytes(dirname(path)));
+  return folder.uid === 0 && (folder.mode & 0o022) === 0;
+}
+
 export function truncateOutput(output: OpenOutput): void {
   if (output.truncate) ftruncateSync(output.descriptor);
 }
@@ -105,4 +117,29 @@ export function closeOutput(output: OpenOutput, keep: boolean): void {
   const isEmpty = fstatSync(output.descriptor).size === 0;
   closeSync(output.descriptor);
   if (!keep && output.created && isEmpty) unlinkSync(encodeBytes(output.path));
+}
+
+/**
+ * For a supervisor and its programs: appends to a file, with the mode cut by the umask. `/dev/stdout` and the like are
+ * the supervisor's own streams, which cannot be opened by name where they are sockets. Throws SystemError.
+ */
+export function openLogOf(path: string): number {
+  const own = /^(?:\/dev\/(?:fd\/(\d+)|std(out|err))|\/proc\/self\/fd\/(\d+))$/.exec(path);
+  if (own === null)
+    return openOutput({ kind: 'file', path, open: 'append', rotation: null, lines: null }).descriptor;
+  const [, number, name, other] = own;
+  try {
+    return copyCloseOnExec(Number(number ?? other ?? (name === 'out' ? 1 : 2)));
+  } catch (error) {
+    throw systemError(`cannot open output ${path}`, error, path);
+  }
+}
+
+/** Throws SystemError. */
+export function truncateIfThere(path: string): void {
+  try {
+    truncateSync(encodeBytes(path));
+  } catch (error) {
+    if (errnoNameOf(error) !== 'ENOENT') throw systemError(`cannot empty log ${path}`, error, path);
+  }
 }

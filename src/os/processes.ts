@@ -1,5 +1,5 @@
 // What the kernel tells about a process: /proc on Linux, proc_pidinfo on macOS.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { PROC_PIDTBSDINFO } from '../../native-bindings/constants.js';
 import { LibcError } from '../../native-bindings/errno.js';
 import { callLibc } from '../../native-bindings/libc.js';
@@ -145,6 +145,26 @@ export function commandLine(pid: number): readonly string[] | null {
   } catch {
     // It ended meanwhile, or there is no /proc.
     return null;
+  }
+}
+
+/** What its descriptor 0 is open on; null where that cannot be seen. */
+export function standardInputOf(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/0`);
+  } catch {
+    // It ended meanwhile, it is somebody else's, it has closed it, or there is no /proc.
+    return null;
+  }
+}
+
+/** The environment that it was executed with; empty where it cannot be read. */
+export function environmentOf(pid: number): readonly string[] {
+  try {
+    return splitNulEnded(readFileSync(`/proc/${pid}/environ`));
+  } catch {
+    // It ended meanwhile, it is somebody else's, or there is no /proc.
+    return [];
   }
 }
 

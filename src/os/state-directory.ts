@@ -66,6 +66,19 @@ export class StateDirectory {
       );
   }
 
+  /** Where each supervisor keeps its journal, in a folder of its own. */
+  supervisorFolders(): string[] {
+    const parent = join(this.path, 'supervisors');
+    try {
+      return readdirSync(parent)
+        .sort()
+        .map((name) => join(parent, name));
+    } catch (error) {
+      if (errnoNameOf(error) === 'ENOENT') return [];
+      throw systemError(`cannot read state directory ${parent}`, error, parent);
+    }
+  }
+
   folderOf(name: string): string {
     return join(this.path, 'daemons', name);
   }
