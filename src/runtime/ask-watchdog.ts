@@ -4,13 +4,32 @@ import { ProcessHandle } from '../os/process-handle.js';
 import type { StateDirectory } from '../os/state-directory.js';
 import type { ServiceLife } from '../spec/service-life.js';
 import { type DaemonTarget, type FoundDaemon, findDaemon, requireDaemon } from './find-daemon.js';
+import type { KnownSupervisor } from './known-supervisors.js';
 import { REOPEN_SIGNAL, UPGRADE_SIGNAL } from './start-request.js';
+import { readSupervisorJournal } from './supervisor-journal.js';
 
 /** Resolves to the watchdog's pid when it runs the code that is installed now. The program is not touched. */
 export async function upgradeWatchdog(target: DaemonTarget, state: StateDirectory): Promise<number> {
   const found = requireWatched(target, state, 'upgrade');
   await ask(found, state, UPGRADE_SIGNAL, 'upgrades');
   return found.process!.pid;
+}
+
+/** The same of a supervisor: none of its programs is touched, and its configuration is not read. */
+export async function upgradeSupervisor({ holder, about, folder }: KnownSupervisor): Promise<number> {
+  using handle = ProcessHandle.open(holder.pid, holder.startTime);
+  handle?.signal(UPGRADE_SIGNAL);
+  const deadline = monotonicMs() + patienceMs.upgrades;
+  for (;;) {
+    const now = readSupervisorJournal(folder)?.about;
+    if (now !== undefined && now.exchanges !== about.exchanges) return holder.pid;
+    if (handle?.isThere() !== true || monotonicMs() > deadline)
+      throw new SystemError(`no answer from supervisor ${holder.pid}: see ${about.mainLog ?? 'its log'}`, {
+        syscall: 'kill',
+        errnoName: 'ETIMEDOUT',
+      });
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
 }
 
 /** Resolves to the watchdog's pid when the program's logs are under their names again. */

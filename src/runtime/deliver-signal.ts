@@ -17,7 +17,7 @@ export function deliverSignal(
   signal: SignalName,
   targets: Iterable<number>,
   held: ProcessHandle | null,
-  complain: (attempt: string, error: unknown) => void,
+  host: { complain(attempt: string, error: unknown): void },
 ): void {
   for (const each of signal === 'SIGKILL' ? [signal] : [signal, 'SIGCONT' as const]) {
     for (const target of targets) {
@@ -26,7 +26,7 @@ export function deliverSignal(
         else process.kill(target, each);
       } catch (error) {
         // ESRCH: gone meanwhile. EPERM: a set-uid program; what comes of it shows when the grace is over.
-        if (errnoNameOf(error) !== 'ESRCH') complain(`cannot send ${each} to process ${target}`, error);
+        if (errnoNameOf(error) !== 'ESRCH') host.complain(`cannot send ${each} to process ${target}`, error);
       }
     }
   }

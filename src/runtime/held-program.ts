@@ -13,13 +13,14 @@ import { groupExists } from '../os/signals.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { Reach, ServiceSpec, SignalName } from '../spec/service-spec.js';
 import { deliverSignal, groupTargets } from './deliver-signal.js';
+import { ForeignMain } from './foreign-main.js';
 import { MainFollower, whyNotMain } from './main-follower.js';
 import type { ProgramHost } from './program-host.js';
 import type { ProgramLife, ProgramMemory } from './program-memory.js';
 import { ProgramTree } from './program-tree.js';
 import { type HandedOver, isWatchAsked, ProgramWatch } from './program-watch.js';
 import { ServiceRunner } from './service-runner.js';
-import { type Streams, startRun } from './start-run.js';
+import { startRun } from './start-run.js';
 import { Triggers } from './triggers.js';
 
 export class HeldProgram {
@@ -43,7 +44,7 @@ export class HeldProgram {
   /** Whom the pidfile names, and whose process group the leftovers are in. */
   #lastPid: number | null = null;
   /** Set while the main process is not our child, but was started by somebody else: held by its pidfd. */
-  #adopted: ProcessHandle | null = null;
+  #adopted: ForeignMain | null = null;
   /** Ready by what it reported, though it may not be known yet which process it is. */
   #hasReported = false;
 
@@ -56,6 +57,7 @@ export class HeldProgram {
       random: Math.random,
       spawn: () => this.#spawn(),
       signal: (pid, signal, reach) => this.#deliver(pid, signal, reach),
+      moved: (before, event, after) => host.moved?.(before, event, after),
       changed: (after) => {
         if ('exit' in after) this.#lastExit = describeExit(after.exit);
         this.#watch?.stateIs(after);
@@ -149,6 +151,14 @@ export class HeldProgram {
     this.#runner.tell('stop');
   }
 
+  /** To the main process alone. Returns false if there is none. Throws where we may not. */
+  signal(signal: SignalName | 0): boolean {
+    const { pid } = this.#runner;
+    if (pid === null || !this.#isMainAlive()) return false;
+    if (this.#adopted !== null && signal !== 0) return this.#adopted.handle.signal(signal);
+    return process.kill(pid, signal);
+  }
+
   /** What waits for it, or could start it again, is taken down; the program itself is left alone. */
   [Symbol.dispose](): void {
     this.#letGo();
@@ -180,19 +190,8 @@ export class HeldProgram {
     this.#host.changed(state);
   }
 
-  /** Not our child: its pidfd tells when it ends, and how is asked of the kernel. */
   #hold(left: ProcessHandle): void {
-    this.#adopted = left;
-    void this.#awaitEnd(left);
-  }
-
-  async #awaitEnd(held: ProcessHandle): Promise<void> {
-    const hasEnded = await held.ended(Number.POSITIVE_INFINITY);
-    // It may have become our child, when its parent ended: then it is ours to reap, and that is told as any end is.
-    if (!hasEnded || readStat(held.pid)?.parent === process.pid) return;
-    if (this.#adopted !== held) return;
-    const end = held.howItEnded();
-    this.#mainEnded(end === null ? { how: 'unseen' } : endingOf(end));
+    this.#adopted = new ForeignMain(left, (ending) => this.#mainEnded(ending));
   }
 
   #letGo(): void {
@@ -361,13 +360,16 @@ export class HeldProgram {
     try {
       this.#follower?.reset(false);
       this.#hasReported = false;
-      const openStreams = (): Streams => this.#host.openStreams(isFirst);
-      const { pid, outputs } = startRun(this.#spec, this.#inherited, this.#watch, openStreams);
+      const { pid, outputs } = startRun(this.#spec, this.#inherited, this.#watch, {
+        opensAs: this.#host.opensAs,
+        openStreams: () => this.#host.openStreams(isFirst),
+      });
       this.#restarts += 1;
       this.#tree.started(pid, this.#spec.stop.killReach === 'tree');
       this.#lastPid = pid;
       this.#outputs = outputs;
       this.#writePidfile(pid);
+      this.#host.spawned?.(pid);
       this.#watch?.started();
       return pid;
     } catch (error) {
@@ -384,7 +386,7 @@ export class HeldProgram {
   #deliver(pid: number, signal: SignalName, reach: Reach): void {
     if (signal === 'SIGKILL' && reach === 'tree') this.#tree.kill();
     const targets = reach === 'group' ? groupTargets(pid, this.#isMainAlive()) : this.#membersOf(pid, reach);
-    deliverSignal(signal, targets, this.#adopted, (attempt, error) => this.#host.complain(attempt, error));
+    deliverSignal(signal, targets, this.#adopted?.handle ?? null, this.#host);
   }
 
   #membersOf(pid: number, reach: Reach): Set<number> {

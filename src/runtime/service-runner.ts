@@ -20,6 +20,8 @@ export interface ServiceWorld {
   /** Starts the program and returns its pid; throws what went wrong. */
   spawn(): number;
   signal(pid: number, signal: SignalName, reach: Reach): void;
+  /** Called for every single step from one state to another, effects not yet performed. */
+  moved(before: ServiceState, event: ServiceEvent, after: ServiceState): void;
   /** Called once when something has changed and all that follows from it has been done. */
   changed(state: ServiceState, pid: number | null): void;
 }
@@ -93,7 +95,11 @@ export class ServiceRunner {
     const before = this.#state;
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       const { state, effects } = decide(this.#state, next, this.#spec);
-      if (state !== this.#state) this.#store(state);
+      const earlier = this.#state;
+      if (state !== earlier) {
+        this.#store(state);
+        this.#world.moved(earlier, next, state);
+      }
       for (const effect of effects) this.#perform(effect);
       this.#queue.shift();
     }
@@ -104,6 +110,7 @@ export class ServiceRunner {
   #store(state: ServiceState): void {
     this.#state = state;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     const wakeAt = wakeAtOf(state);
     if (wakeAt === null) return;
     const waitMs = Math.max(0, Math.ceil(wakeAt - this.#world.now()));

@@ -35,9 +35,13 @@ export function spawnProgram(setting: ProgramSetting): number {
     env: command.env,
   };
   if (looksInvokable(invocation)) setting.whenInvokable();
-  const stdin = openSync('/dev/null', 'r+');
+  const stdin = setting.descriptors.has(0) ? null : openSync('/dev/null', 'r+');
   const kept = detach.keepFds.map((descriptor) => [descriptor, descriptor] as const);
-  const descriptors = new Map([[0, stdin], ...kept, ...setting.descriptors]);
+  const descriptors = new Map([
+    ...(stdin === null ? [] : [[0, stdin] as const]),
+    ...kept,
+    ...setting.descriptors,
+  ]);
   const ours = process.umask(command.umask ?? setting.umask);
   let raiseAgain = (): unknown => undefined;
   try {
@@ -59,6 +63,6 @@ export function spawnProgram(setting: ProgramSetting): number {
     raiseAgain();
     process.umask(ours);
     leaveUser();
-    closeSync(stdin);
+    if (stdin !== null) closeSync(stdin);
   }
 }

@@ -159,7 +159,10 @@ class Start {
     this.#locks.push(lockDirectory(this.#state.path));
     const { program = this.#spec } = this.#request;
     const pidfiles = [pidfile, program.detach.pidfile].filter((path) => path !== null);
-    for (const folder of new Set(pidfiles.map(dirname))) this.#locks.push(lockDirectory(folder));
+    const folders = new Set(pidfiles.map(dirname));
+    // A pidfile may lie right there, and who holds a lock must not wait for it.
+    folders.delete(this.#state.path);
+    for (const folder of folders) this.#locks.push(lockDirectory(folder));
   }
 
   #writeIntent(): void {

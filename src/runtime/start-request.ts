@@ -42,7 +42,7 @@ export const WATCH_ORDER_DESCRIPTOR = 3;
 export const WATCH_VERDICT_DESCRIPTOR = 4;
 
 /** Flags for a process that does little and lives for months: none of them may cost it memory that it does not need. */
-export const watchdogCommand = (): [string, ...string[]] => [
+export const longLivedNode: readonly [string, ...string[]] = [
   process.execPath,
   // A small young generation is collected more often.
   '--max-semi-space-size=1',
@@ -54,8 +54,9 @@ export const watchdogCommand = (): [string, ...string[]] => [
   // Each helper thread has memory of its own, and wakes up for every collection.
   '--v8-pool-size=1',
   '--single-threaded-gc',
-  packageFile('watchdog.cjs'),
 ];
+
+export const watchdogCommand = (): [string, ...string[]] => [...longLivedNode, packageFile('watchdog.cjs')];
 
 /** Asks a watchdog to exchange its code. By default the signal is ignored, so one that is too old survives it. */
 export const UPGRADE_SIGNAL = 'SIGWINCH';

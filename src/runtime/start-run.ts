@@ -1,5 +1,6 @@
 // One start of a held program: everything that this process must be for a moment, so that the program is it from the
 // beginning, and the way back.
+import { systemError } from '../errors.js';
 import { actAs, findAccount } from '../os/credentials.js';
 import { closeOnExecAboveTwo } from '../os/descriptors.js';
 import type { DescriptorMap } from '../os/invoke.js';
@@ -26,17 +27,24 @@ export function startRun(
   spec: ServiceSpec,
   inherited: DaemonRecord['inherited'],
   watch: Pick<ProgramWatch, 'prepare' | 'listen'> | null,
-  openStreams: () => Streams,
+  { opensAs, openStreams }: { readonly opensAs: 'user' | 'holder'; readonly openStreams: () => Streams },
 ): { readonly pid: number; readonly outputs: readonly string[] } {
-  const leaveUser = spec.user === null ? () => undefined : actAs(findAccount(spec.user));
+  let leaveUser = (): void => undefined;
+  const becomeUser = (): void => {
+    if (spec.user !== null) leaveUser = actAs(findAccount(spec.user));
+  };
   const ours = process.umask(inherited.umask);
   let streams: Streams | null = null;
   try {
+    if (opensAs === 'user') becomeUser();
     const opened = openStreams();
     streams = opened;
     process.umask(ours);
-    const cwd = spec.command.cwd ?? inherited.cwd;
-    if (cwd !== null) enterDirectory(cwd);
+    // What is inherited the holder is in already, as it were: the user need not be allowed to enter it.
+    const { cwd } = spec.command;
+    if (cwd === null && inherited.cwd !== null) enter(inherited.cwd);
+    if (opensAs === 'holder') becomeUser();
+    if (cwd !== null) enter(cwd);
     closeOnExecAboveTwo();
     const { env, descriptors } = watch?.prepare() ?? { env: spec.command.env, descriptors: [] };
     const pid = spawnProgram({
@@ -47,7 +55,7 @@ export function startRun(
       descriptors: new Map([...opened.descriptors, ...descriptors]),
       ownGroup: true,
       nice: spec.command.nice,
-      leaveUser,
+      leaveUser: () => leaveUser(),
       whenInvokable: () => {
         opened.whenInvokable();
         watch?.listen(opened.paths);
@@ -60,5 +68,14 @@ export function startRun(
     // Not to pin the program's file system for longer than the moment of its start.
     process.chdir('/');
     streams?.close();
+  }
+}
+
+/** Throws SystemError: the text is all that a user of a supervisor learns. */
+function enter(directory: string): void {
+  try {
+    enterDirectory(directory);
+  } catch (error) {
+    throw systemError(`cannot enter directory '${directory}'`, error, directory);
   }
 }

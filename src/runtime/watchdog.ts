@@ -1,5 +1,6 @@
 // A watchdog: one held program, written down at every turn, so that `status` can tell and another watchdog can go on
 // after this one was killed.
+
 import { writeSync } from 'node:fs';
 import { describeExit } from '../core/exit-text.js';
 import type { Ending } from '../core/restart-policy.js';
@@ -62,6 +63,7 @@ export class Watchdog {
     this.#events = events;
     this.#logs = new ProgramLogs(record.spec, state.folderOf(record.spec.name), say);
     this.#program = new HeldProgram(record.spec, record.inherited, {
+      opensAs: 'user',
       openStreams: (isFirst) => this.#openStreams(isFirst),
       folder: state.folderOf(record.spec.name),
       // It holds this one program, so whatever becomes its child is what that has left behind.

@@ -1,0 +1,208 @@
+// The standard streams of one supervised service. It writes straight to its log where nobody else needs to see it;
+// what has to be seen (events, capture mode, syslog, the protocol of a listener) goes through a FIFO of its own. All
+// of them survive the supervisor: no stream ends, and none is lost, when it is killed.
+import { join } from 'node:path';
+import { closeDescriptor } from '../os/descriptors.js';
+import { makeFifo, openBothWays } from '../os/fifo.js';
+import { openLogOf, truncateIfThere } from '../os/outputs.js';
+import { RotatingLog } from '../os/rotating-log.js';
+import { FifoWriter, StreamReader } from '../os/stream-reader.js';
+import { idOf, type StreamPlan, type SupervisedService } from '../spec/supervision.js';
+import type { Channel } from '../spec/supervisor-event.js';
+import type { LogKeepers } from './log-keepers.js';
+import type { Streams } from './start-run.js';
+
+const channels = ['stdout', 'stderr'] as const;
+
+/** By which names a configuration means the standard streams of the supervisor. */
+const ownNames: ReadonlyMap<string, number> = new Map(
+  [1, 2].flatMap((descriptor) => [
+    [descriptor === 1 ? '/dev/stdout' : '/dev/stderr', descriptor] as const,
+    [`/dev/fd/${descriptor}`, descriptor] as const,
+    [`/proc/self/fd/${descriptor}`, descriptor] as const,
+  ]),
+);
+
+const nobody = new Map<Channel, never>();
+
+/** The same for all services of a supervisor. */
+export interface ChildStreamsHost {
+  /** Where the FIFOs are: ours alone. */
+  readonly folder: string;
+  /** What a program says that has to be seen, before it is logged. Returns what is to be logged. */
+  readonly heard: (service: SupervisedService, channel: Channel, bytes: Buffer) => Uint8Array;
+  readonly keepers: LogKeepers;
+  readonly complain: (attempt: string, error: unknown) => void;
+}
+
+export class ChildStreams {
+  readonly #service: SupervisedService;
+  readonly #host: ChildStreamsHost;
+  /** The listening socket that a FastCGI program gets as its standard input; null: a pipe. */
+  readonly #socket: number | null;
+  /** Of the streams that are seen; most services have none. */
+  #seen: ReadonlyMap<Channel, { readonly reader: StreamReader; readonly log: RotatingLog | null }> = nobody;
+
+  /** Made when somebody writes. */
+  #stdin: FifoWriter | null = null;
+
+  constructor(service: SupervisedService, socket: number | null, host: ChildStreamsHost) {
+    this.#service = service;
+    this.#socket = socket;
+    this.#host = host;
+  }
+
+  /** null: the stream goes nowhere. With stderr on stdout's way that is where it goes, and this is null too. */
+  path(channel: Channel): string | null {
+    const plan = this.#service[channel];
+    return plan === 'as-stdout' ? null : plan.path;
+  }
+
+  /** For the next run. Throws SystemError. */
+  open(): Streams {
+    const opened: number[] = [];
+    const take = (descriptor: number): number => {
+      opened.push(descriptor);
+      return descriptor;
+    };
+    try {
+      const stdin = this.#socket ?? take(this.#openStdin());
+      const output = (channel: Channel, plan: StreamPlan): number =>
+        this.#ownDescriptor(channel, plan) ?? take(this.#openOutput(channel, plan));
+      const stdout = output('stdout', this.#service.stdout);
+      const { stderr: plan } = this.#service;
+      const stderr = plan === 'as-stdout' ? stdout : output('stderr', plan);
+      return {
+        descriptors: new Map([
+          [0, stdin],
+          [1, stdout],
+          [2, stderr],
+        ]),
+        paths: [...new Set(channels.map((channel) => this.path(channel)).filter((path) => path !== null))],
+        whenInvokable: () => undefined,
+        close: () => opened.forEach(closeDescriptor),
+      };
+    } catch (error) {
+      opened.forEach(closeDescriptor);
+      throw error;
+    }
+  }
+
+  /** The program has been started: what it writes to itself is rotated from now on. */
+  started(): void {
+    for (const channel of channels) {
+      const plan = this.#service[channel];
+      if (plan !== 'as-stdout' && !this.#isSeen(channel, plan)) this.#host.keepers.keep(plan);
+    }
+  }
+
+  /** Goes on hearing a program that runs already. */
+  resume(): void {
+    this.started();
+    this.#hear('stdout', this.#service.stdout);
+    if (this.#service.stderr !== 'as-stdout') this.#hear('stderr', this.#service.stderr);
+  }
+
+  /** Everything that was written until now has been heard when this returns. */
+  drain(): void {
+    for (const { reader } of this.#seen.values()) reader.drain();
+  }
+
+  /** Returns false when the program does not read its standard input any more. */
+  writeStdin(bytes: Uint8Array): boolean {
+    this.#stdin ??= new FifoWriter(this.#fifo('stdin'));
+    return this.#stdin.write(bytes);
+  }
+
+  /** Begins the logs anew; a program that writes to its log itself goes on at the new beginning. Throws SystemError. */
+  clear(): void {
+    for (const channel of channels) {
+      const path = this.path(channel);
+      const log = this.#seen.get(channel)?.log;
+      if (log) log.clear();
+      else if (path !== null) truncateIfThere(path);
+    }
+  }
+
+  reopen(): void {
+    for (const { log } of this.#seen.values()) log?.reopen();
+  }
+
+  [Symbol.dispose](): void {
+    this.#stdin?.reset();
+    for (const { reader, log } of this.#seen.values()) {
+      reader[Symbol.dispose]();
+      log?.[Symbol.dispose]();
+    }
+    this.#seen = nobody;
+    for (const channel of channels) {
+      const path = this.path(channel);
+      if (path !== null) this.#host.keepers.forget(path);
+    }
+  }
+
+  /** Open both ways: it blocks, as a pipe that nobody writes to does, also when there is no supervisor any more. */
+  #openStdin(): number {
+    this.#stdin?.reset();
+    const path = this.#fifo('stdin');
+    makeFifo(path);
+    return openBothWays(path);
+  }
+
+  /** The supervisor's own stdout or stderr is passed on as it is: a socket, or a terminal of somebody else's, cannot be opened. */
+  #ownDescriptor(channel: Channel, plan: StreamPlan): number | null {
+    if (this.#isSeen(channel, plan)) return null;
+    return ownNames.get(this.path(channel) ?? '') ?? null;
+  }
+
+  #openOutput(channel: Channel, plan: StreamPlan): number {
+    const path = this.path(channel);
+    if (!this.#isSeen(channel, plan)) {
+      if (path === null) return openBothWays('/dev/null');
+      return openLogOf(path);
+    }
+    this.#hear(channel, plan);
+    return openBothWays(this.#fifo(channel));
+  }
+
+  #hear(channel: Channel, plan: StreamPlan): void {
+    if (!this.#isSeen(channel, plan) || this.#seen.has(channel)) return;
+    const { heard, complain } = this.#host;
+    const path = this.path(channel);
+    const log =
+      path === null
+        ? null
+        : new RotatingLog({
+            path,
+            maxBytes: plan.maxBytes,
+            backups: plan.backups,
+
+            failed: (error) => complain(`cannot write log ${path}`, error),
+          });
+    makeFifo(this.#fifo(channel));
+    const reader = new StreamReader(this.#fifo(channel), (bytes) => {
+      const logged = heard(this.#service, channel, bytes);
+      if (logged.length > 0) log?.write(logged);
+    });
+    this.#seen = new Map([...this.#seen, [channel, { reader, log }]]);
+  }
+
+  #fifo(stream: string): string {
+    return join(this.#host.folder, `${idOf(this.#service)}.${stream}`);
+  }
+
+  /** Whether the supervisor has to see the stream on its way. */
+  #isSeen(channel: Channel, plan: StreamPlan): boolean {
+    const isProtocol = channel === 'stdout' && this.#service.isListener;
+    if (plan.captureMaxBytes > 0 || plan.publishes || plan.toSyslog || plan.stripsAnsi || isProtocol)
+      return true;
+    // Where the file system cannot take anything out of a file, we write the log, and so can begin another.
+    return !this.#host.keepers.canKeep(plan);
+  }
+}
+
+/** Whose standard input, as `group:name`, a file is under a supervisor that has this folder; null: nobody's. */
+export function idOfStdin(folder: string, file: string | null): string | null {
+  if (file === null || !file.startsWith(`${folder}/`) || !file.endsWith('.stdin')) return null;
+  return file.slice(folder.length + 1, -'.stdin'.length);
+}

@@ -1,0 +1,52 @@
+// The main log of a supervisor: lines of supervisord's format into a file that rotates, and in the foreground to stdout.
+import { mainLogText } from '../formats/supervisord/main-log-text.js';
+import { writeIfHeard } from '../os/descriptors.js';
+import { RotatingLog } from '../os/rotating-log.js';
+import { sendToSyslog } from '../os/syslog.js';
+import { isLogged, type LogLevel, type MainLogLine } from '../spec/main-log-line.js';
+import type { EpochMs } from '../spec/time.js';
+
+export interface MainLogOptions {
+  /** null: no file. */
+  readonly path: string | null;
+  readonly maxBytes: number | null;
+  readonly backups: number;
+  readonly level: LogLevel;
+  readonly toStdout: boolean;
+  readonly toSyslog: boolean;
+}
+
+export class MainLog {
+  readonly #options: MainLogOptions;
+  readonly #file: RotatingLog | null;
+
+  /** Throws SystemError. */
+  constructor(options: MainLogOptions) {
+    this.#options = options;
+    const { path, maxBytes, backups } = options;
+    // There is nobody left to tell that the log cannot be written.
+    this.#file = path === null ? null : new RotatingLog({ path, maxBytes, backups, failed: () => undefined });
+  }
+
+  get path(): string | null {
+    return this.#options.path;
+  }
+
+  /** Never throws. */
+  write(line: MainLogLine): void {
+    if (!isLogged(line.level, this.#options.level)) return;
+    const at = Date.now() as EpochMs;
+    const text = mainLogText(line, at, -new Date(at).getTimezoneOffset());
+    this.#file?.write(Buffer.from(text));
+    if (this.#options.toSyslog) sendToSyslog('supervisord', `${line.level} ${line.text}`, new Date(at));
+    if (this.#options.toStdout) writeIfHeard(1, text);
+  }
+
+  reopen(): void {
+    this.#file?.reopen();
+  }
+
+  clear(): void {
+    this.#file?.clear();
+  }
+}

@@ -1,0 +1,66 @@
+// What a supervisor writes into its journal, and when: what nobody could find out later at once, the rest in batches.
+import { type Entries, Journal } from '../os/journal.js';
+import type { SupervisedProcess } from './supervised-process.js';
+
+export interface NotebookHost {
+  /** All that is true now. */
+  entries(): Entries;
+  /** Empty for a process that is no member any more. */
+  entryOf(process: SupervisedProcess): Entries;
+  complain(attempt: string, error: unknown): void;
+}
+
+export class Notebook {
+  readonly #host: NotebookHost;
+  #journal: Journal | null = null;
+  readonly #changed = new Set<SupervisedProcess>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(host: NotebookHost) {
+    this.#host = host;
+  }
+
+  /** What is noted before is in the first entries. Throws SystemError. */
+  open(folder: string): void {
+    this.#journal = Journal.create(folder, () => this.#host.entries());
+  }
+
+  changed(process: SupervisedProcess): void {
+    this.#changed.add(process);
+    // How a run ended is known to us alone; that one began is seen by who looks for strays.
+    if (process.pid === null) this.#writeChanged();
+    else this.#timer ??= setTimeout(() => this.#writeChanged(), WAIT_MS);
+  }
+
+  /** null: it is not true any more. */
+  note(key: string, value: unknown): void {
+    this.#write([[key, value]]);
+  }
+
+  /** At a regular end nothing is left to be taken over. */
+  remove(): void {
+    clearTimeout(this.#timer);
+    this.#journal?.remove();
+    this.#journal = null;
+  }
+
+  #writeChanged(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const entries = [...this.#changed].flatMap((process) => [...this.#host.entryOf(process)]);
+    this.#changed.clear();
+    this.#write(entries);
+  }
+
+  #write(entries: Entries): void {
+    try {
+      this.#journal?.write(entries);
+    } catch (error) {
+      // A full disk: a successor will know less, the programs run on.
+      this.#host.complain('cannot write the journal', error);
+    }
+  }
+}
+
+/** Changes come in bursts, above all at the start. */
+const WAIT_MS = 50;

@@ -1,0 +1,89 @@
+// What is made of a program's output on its way to its log: escape sequences taken out, messages in capture mode,
+// events, the protocol of a listener.
+import { Capture } from '../core/capture.js';
+import * as messages from '../core/main-log.js';
+import { AnsiStripper } from '../core/strip-ansi.js';
+import { sendToSyslog } from '../os/syslog.js';
+import { joinBytes } from '../spec/byte-text.js';
+import type { MainLogLine } from '../spec/main-log-line.js';
+import type { StreamPlan } from '../spec/supervision.js';
+import type { Channel, SupervisorEvent } from '../spec/supervisor-event.js';
+import type { SupervisedProcess } from './supervised-process.js';
+
+export interface OutputTapsHost {
+  publish(event: SupervisorEvent): void;
+  /** A listener has said something. */
+  protocol(pool: string, listener: string, bytes: Uint8Array): void;
+  log(line: MainLogLine): void;
+}
+
+interface Tap {
+  readonly capture: Capture | null;
+  readonly ansi: AnsiStripper | null;
+}
+
+export class OutputTaps {
+  readonly #host: OutputTapsHost;
+  readonly #taps = new Map<string, Tap>();
+
+  constructor(host: OutputTapsHost) {
+    this.#host = host;
+  }
+
+  /** Returns what is to be logged. */
+  hear(process: SupervisedProcess, channel: Channel, bytes: Uint8Array): Uint8Array {
+    const { group, name, isListener } = process.service;
+    const plan = process.service[channel];
+    if (plan === 'as-stdout') return bytes;
+    if (isListener && channel === 'stdout') {
+      this.#host.protocol(group, name, bytes);
+      return bytes;
+    }
+    const pid = process.pid ?? 0;
+    const tap = this.#tapOf(process.id, channel, plan);
+    const kept: Uint8Array[] = [];
+    for (const { kind, bytes: part } of tap.capture?.push(bytes) ?? [{ kind: 'log' as const, bytes }]) {
+      if (kind === 'within') continue;
+      if (kind === 'message') {
+        this.#host.publish({ type: `PROCESS_COMMUNICATION_${upper(channel)}`, name, group, pid, data: part });
+        this.#host.log(messages.emittedCommunication(name, channel));
+      } else kept.push(part);
+    }
+    const logged = joinBytes(kept.length === 0 ? [new Uint8Array()] : kept);
+    if (plan.publishes && logged.length > 0)
+      this.#host.publish({
+        type: `PROCESS_LOG_${upper(channel)}`,
+        name,
+        group,
+        pid,
+        data: new Uint8Array(logged),
+      });
+    const clean = tap.ansi?.strip(logged) ?? logged;
+    if (plan.toSyslog) toSyslog(name, clean);
+    return clean;
+  }
+
+  forget(id: string): void {
+    for (const channel of ['stdout', 'stderr']) this.#taps.delete(`${id} ${channel}`);
+  }
+
+  #tapOf(id: string, channel: Channel, plan: StreamPlan): Tap {
+    const key = `${id} ${channel}`;
+    const known = this.#taps.get(key);
+    if (known !== undefined) return known;
+    const tap = {
+      capture: plan.captureMaxBytes > 0 ? new Capture(plan.captureMaxBytes) : null,
+      ansi: plan.stripsAnsi ? new AnsiStripper() : null,
+    };
+    this.#taps.set(key, tap);
+    return tap;
+  }
+}
+
+/** Each line by itself, as supervisord does it. */
+function toSyslog(name: string, bytes: Uint8Array): void {
+  const text = Buffer.from(bytes).toString().replace(/\n+$/, '');
+  for (const line of text.split('\n')) sendToSyslog('supervisord', `${name} ${line}`, new Date());
+}
+
+const upper = (channel: Channel): 'STDOUT' | 'STDERR' => (channel === 'stdout' ? 'STDOUT' : 'STDERR');

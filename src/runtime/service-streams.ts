@@ -1,0 +1,66 @@
+// The streams of all services of a supervisor, by `group:name`, and what is made of what they say.
+import type { MainLogLine } from '../spec/main-log-line.js';
+import { idOf } from '../spec/supervision.js';
+import type { SupervisorEvent } from '../spec/supervisor-event.js';
+import { ChildStreams, type ChildStreamsHost } from './child-streams.js';
+import { LogKeepers } from './log-keepers.js';
+import { OutputTaps } from './output-taps.js';
+import type { SupervisedProcess } from './supervised-process.js';
+
+export interface ServiceStreamsHost {
+  find(id: string): SupervisedProcess;
+  /** The listening socket of a FastCGI group; null: it is none. */
+  socketOf(group: string): number | null;
+  publish(event: SupervisorEvent): void;
+  /** A listener has said something. */
+  protocol(pool: string, listener: string, bytes: Uint8Array): void;
+  log(line: MainLogLine): void;
+  complain(attempt: string, error: unknown): void;
+}
+
+export class ServiceStreams {
+  readonly #host: ServiceStreamsHost;
+  readonly #childHost: ChildStreamsHost;
+  readonly #taps: OutputTaps;
+  readonly #keepers: LogKeepers;
+  readonly #streams = new Map<string, ChildStreams>();
+
+  /** `folder` is ours alone. */
+  constructor(folder: string, host: ServiceStreamsHost) {
+    this.#host = host;
+    this.#taps = new OutputTaps(host);
+    this.#keepers = new LogKeepers((text) => host.log({ level: 'ERRO', text }));
+    this.#childHost = {
+      folder,
+      heard: (service, channel, bytes) => this.#taps.hear(host.find(idOf(service)), channel, bytes),
+      keepers: this.#keepers,
+      complain: (attempt, error) => host.complain(attempt, error),
+    };
+  }
+
+  of(id: string): ChildStreams {
+    const known = this.#streams.get(id);
+    if (known !== undefined) return known;
+    const { service } = this.#host.find(id);
+    const streams = new ChildStreams(service, this.#host.socketOf(service.group), this.#childHost);
+    this.#streams.set(id, streams);
+    return streams;
+  }
+
+  /** Hears what it has said until now. */
+  drain(id: string): void {
+    this.#streams.get(id)?.drain();
+  }
+
+  /** After somebody has renamed the files. Throws SystemError. */
+  reopen(): void {
+    for (const streams of this.#streams.values()) streams.reopen();
+    this.#keepers.reopen();
+  }
+
+  forget(id: string): void {
+    this.#streams.get(id)?.[Symbol.dispose]();
+    this.#streams.delete(id);
+    this.#taps.forget(id);
+  }
+}

@@ -1,0 +1,397 @@
+// A supervisor as supervisord's users know it: a Supervisor with a configuration that can be read again, logs, events,
+// a journal that outlives it, and an end. The methods that clients call are made of this; so are the signals.
+import * as messages from '../core/main-log.js';
+import type { News } from '../core/process-news.js';
+import { ConfigError } from '../errors.js';
+import type { GroupConfig, ProcessConfig, SupervisordConfig } from '../formats/supervisord/config.js';
+import { planUpdate, type UpdatePlan } from '../formats/supervisord/plan-update.js';
+import type { SpecContext } from '../formats/supervisord/to-service-spec.js';
+import { toSupervisedGroup } from '../formats/supervisord/to-supervision.js';
+import { identityOf } from '../os/identity.js';
+import { endText, type ProcessEnd } from '../os/invoke.js';
+import { giveBackMemory } from '../os/memory.js';
+import type { DaemonRecord } from '../spec/daemon-record.js';
+import type { MainLogLine } from '../spec/main-log-line.js';
+import { idOf } from '../spec/supervision.js';
+import { type AutoLogs, makeAutoLogs } from './auto-logs.js';
+import { commandProblem } from './command-problem.js';
+import { EventBus } from './event-bus.js';
+import { GroupSockets } from './group-sockets.js';
+import type { MainLog } from './main-log.js';
+import { Notebook } from './notebook.js';
+import { ServiceStreams } from './service-streams.js';
+import type { Streams } from './start-run.js';
+import type { SupervisedProcess } from './supervised-process.js';
+import { isAtRest, Supervisor } from './supervisor.js';
+import type { AboutSupervisor, ProcessRecord } from './supervisor-journal.js';
+import { adoptable, type SupervisorMemory } from './supervisor-memory.js';
+
+/** How often the log names what the end waits for. */
+const LEFT_REPORT_MS = 3000;
+
+export interface SupervisorDaemonOptions {
+  readonly config: SupervisordConfig;
+  /** Reads the configuration again. Throws ConfigError. */
+  readonly reload: () => SupervisordConfig;
+  readonly about: AboutSupervisor;
+  readonly inherited: DaemonRecord['inherited'];
+  /** Where its journal and the streams of its programs are: ours alone. */
+  readonly folder: string;
+  readonly mainLog: MainLog;
+  /** Goes on as the code and the configuration that are installed now, with this to know. Returns if it cannot. */
+  readonly exchange: (memory: SupervisorMemory) => void;
+  readonly over: (exitCode: number) => void;
+}
+
+export class SupervisorDaemon {
+  readonly supervisor: Supervisor;
+  readonly pid = process.pid;
+  readonly #options: SupervisorDaemonOptions;
+  readonly #bus: EventBus;
+  readonly outputs: ServiceStreams;
+  readonly #autoLogs = new Map<string, AutoLogs>();
+  readonly #sockets = new GroupSockets();
+  /** What the groups that are there were made of. */
+  readonly #active = new Map<string, GroupConfig>();
+  /** What was read last. */
+  #config: SupervisordConfig;
+  readonly #notebook: Notebook;
+  #exitCode = 0;
+  /** Armed by every change: once, when all is quiet again, memory is given back. */
+  #quietTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: SupervisorDaemonOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#bus = new EventBus({
+      identifier: this.identifier,
+      send: (pool, listener, bytes) =>
+        this.outputs.of(idOf({ group: pool, name: listener })).writeStdin(bytes),
+      log: (line) => this.log(line),
+      changed: (pool) => this.#notebook.note(`pool ${pool}`, this.#bus.memory(pool, false)),
+    });
+    this.#notebook = new Notebook({
+      entries: () => this.#entries(),
+      entryOf: (process) => this.#entryOf(process),
+      complain: (attempt, error) => this.complain(attempt, error),
+    });
+    this.outputs = new ServiceStreams(options.folder, {
+      find: (id) => this.supervisor.process(id)!,
+      socketOf: (group) => this.#sockets.of(group),
+      publish: (event) => this.#bus.publish(event),
+      protocol: (pool, listener, bytes) => this.#bus.heard(pool, listener, bytes),
+      log: (line) => this.log(line),
+      complain: (attempt, error) => this.complain(attempt, error),
+    });
+    this.supervisor = new Supervisor(options.inherited, {
+      folder: options.folder,
+      openStreams: (process) => this.#openStreams(process),
+      spawned: (process, pid) => {
+        this.log(messages.spawned(process.service.name, pid));
+        this.outputs.of(process.id).started();
+      },
+      moved: (process, _after, news) => this.#moved(process, news),
+      changed: (process) => this.#changed(process),
+      groupAdded: ({ name }) => this.#bus.publish({ type: 'PROCESS_GROUP_ADDED', group: name }),
+      groupRemoved: ({ name }) => this.#bus.publish({ type: 'PROCESS_GROUP_REMOVED', group: name }),
+      // Every orphan of a program's comes to us; supervisord meets them, and tells of them, as PID 1 only.
+      reapedStranger: (pid, end) => {
+        const { level, text } = messages.reapedUnknown(pid, endText(end));
+        this.log({ level: this.pid === 1 ? level : 'DEBG', text });
+      },
+      complain: (attempt, error) => this.complain(attempt, error),
+    });
+  }
+
+  get identifier(): string {
+    return this.#options.config.supervisord.identifier;
+  }
+
+  get isEnding(): boolean {
+    return this.supervisor.isEnding;
+  }
+
+  get mainLogFile(): string | null {
+    return this.#options.mainLog.path;
+  }
+
+  /**
+   * Takes over what a former supervisor left and brings it to the configuration that is read now; starts what starts
+   * unasked.
+   */
+  async begin(left: SupervisorMemory | null): Promise<void> {
+    if (left !== null) this.#takeOver(left);
+    if (left === null) for (const group of this.#config.groups) this.#addGroup(group);
+    // Before anything is started: who finds strays has to know whose they are.
+    this.#notebook.open(this.#options.folder);
+    this.#bus.publish({ type: 'SUPERVISOR_STATE_CHANGE_RUNNING' });
+    if (left !== null) await this.update(planUpdate({ groups: left.groups }, this.#config));
+    this.supervisor.startUnasked();
+  }
+
+  memory(): SupervisorMemory {
+    return {
+      config: this.#config,
+      groups: [...this.#active.values()],
+      pools: this.#bus.memories(true),
+      processes: Object.fromEntries(
+        [...this.supervisor.processes].map((each) => [each.id, this.#record(each)]),
+      ),
+      sockets: this.#sockets.descriptors(),
+    };
+  }
+
+  childEnded(pid: number, end: ProcessEnd): void {
+    const process = this.supervisor.processOf(pid);
+    // Its last words come before the news of its end.
+    if (process !== null) this.outputs.drain(process.id);
+    this.supervisor.childEnded(pid, end);
+  }
+
+  log(line: MainLogLine): void {
+    this.#options.mainLog.write(line);
+  }
+
+  complain(attempt: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.log({ level: 'ERRO', text: `${attempt}: ${reason}` });
+  }
+
+  /** Stops everything, then it is over. A second wish changes nothing. */
+  shutDown(exitCode = 0): void {
+    if (this.isEnding) return;
+    this.#exitCode = exitCode;
+    this.#bus.publish({ type: 'SUPERVISOR_STATE_CHANGE_STOPPING' });
+    const over = this.supervisor.end();
+    this.#reportLeft();
+    const reports = setInterval(() => this.#reportLeft(), LEFT_REPORT_MS);
+    void over.then(() => {
+      clearInterval(reports);
+      this.#forget();
+      this.#options.over(this.#exitCode);
+    });
+  }
+
+  #reportLeft(): void {
+    const left = [...this.supervisor.processes].filter((process) => !isAtRest(process));
+    if (left.length > 0) this.log(messages.waitingToDie(left.map(({ service }) => service.name)));
+  }
+
+  /** Exchanges code and configuration in place. Returns why that cannot be; null: it happens. */
+  restart(): string | null {
+    const config = this.#reload();
+    if (typeof config === 'string') return config;
+    // After the answer to whoever asked for it.
+    setImmediate(() => this.#options.exchange(this.memory()));
+    return null;
+  }
+
+  /** Reads the configuration again and says what is different; a text says why it cannot be used. */
+  reread(): UpdatePlan | string {
+    const config = this.#reload();
+    if (typeof config === 'string') return config;
+    this.#config = config;
+    const groups = this.supervisor.groups.map(({ plan }) => this.#active.get(plan.name)!);
+    return planUpdate({ groups }, config);
+  }
+
+  #reload(): SupervisordConfig | string {
+    try {
+      return this.#options.reload();
+    } catch (error) {
+      if (error instanceof ConfigError) return error.message;
+      throw error;
+    }
+  }
+
+  addGroup(name: string): 'done' | 'BAD_NAME' | 'ALREADY_ADDED' {
+    const config = this.#config.groups.find((group) => group.name === name);
+    if (config === undefined) return 'BAD_NAME';
+    if (this.#active.has(name)) return 'ALREADY_ADDED';
+    this.#addGroup(config);
+    this.supervisor.startUnasked();
+    return 'done';
+  }
+
+  /** The group must be at rest. */
+  removeGroup(name: string): void {
+    const { processes } = this.supervisor.group(name)!;
+    this.supervisor.removeGroup(name);
+    this.#bus.removePool(name);
+    this.#sockets.close(name);
+    this.#active.delete(name);
+    this.#notebook.note(`pool ${name}`, null);
+    for (const { id } of processes) this.#forgetProcess(id);
+    this.#notebook.note(`group ${name}`, null);
+  }
+
+  /** What was read last, and whether it is in use; AUTO logs have names as long as nothing was read since the start. */
+  *configured(): Iterable<{
+    readonly group: GroupConfig;
+    readonly process: ProcessConfig;
+    readonly isActive: boolean;
+    readonly autoLogs: AutoLogs | null;
+  }> {
+    const isAsStarted = this.#config === this.#options.config;
+    for (const group of this.#config.groups) {
+      const isActive = this.#active.has(group.name);
+      for (const process of group.processes) {
+        const autoLogs = isAsStarted ? (this.#autoLogs.get(idOf(process)) ?? null) : null;
+        yield { group, process, isActive, autoLogs };
+      }
+    }
+  }
+
+  clearMainLog(): void {
+    this.#options.mainLog.clear();
+    this.log({ level: 'INFO', text: 'reopening log file' });
+  }
+
+  /** After somebody has renamed the files. */
+  reopenLogs(): void {
+    this.#options.mainLog.reopen();
+    this.outputs.reopen();
+    this.log(messages.logReopened());
+  }
+
+  publishRemote(kind: string, data: string): void {
+    this.#bus.publish({ type: 'REMOTE_COMMUNICATION', kind, data });
+  }
+
+  #addGroup(config: GroupConfig, known: SupervisorMemory['processes'] = {}): void {
+    if (config.kind === 'fcgi')
+      this.#sockets.open(config, (id) => known[id]?.memory.program.process?.pid ?? null);
+    const plan = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, known));
+    this.#active.set(config.name, config);
+    this.#notebook.note(`group ${config.name}`, config);
+    this.#bus.addPool(plan);
+    this.supervisor.addGroup(plan);
+  }
+
+  #contextOf(process: ProcessConfig, known: SupervisorMemory['processes']): SpecContext {
+    const id = idOf(process);
+    const autoLogs =
+      known[id]?.autoLogs ?? this.#autoLogs.get(id) ?? makeAutoLogs(process, this.#config.supervisord);
+    this.#autoLogs.set(id, autoLogs);
+    return {
+      cwd: this.#options.inherited.cwd ?? '/',
+      environment: this.#options.about.place.environment,
+      serverUrl: this.#config.serverUrl,
+      autoLogs,
+    };
+  }
+
+  #takeOver(left: SupervisorMemory): void {
+    this.#sockets.remember(left.sockets);
+    for (const group of left.groups) {
+      this.#addGroup(group, left.processes);
+      const pool = left.pools[group.name];
+      if (pool !== undefined) this.#bus.resume(group.name, pool);
+      for (const process of this.supervisor.group(group.name)!.processes) {
+        const record = left.processes[process.id];
+        if (record === undefined) continue;
+        if (record.memory.program.process !== null) this.outputs.of(process.id).resume();
+        this.supervisor.resume(process, record.memory, adoptable(record.memory));
+      }
+    }
+  }
+
+  /** As `supervisorctl update` would do it, but a member that has not changed is left alone. */
+  async update(plan: UpdatePlan): Promise<void> {
+    await Promise.all(
+      plan.removed.map(async (name) => {
+        await this.supervisor.stopGroup(name);
+        this.removeGroup(name);
+      }),
+    );
+    await Promise.all(
+      plan.changes.map(async (change) => {
+        const touched = new Set([...change.removed, ...change.changed.map(({ name }) => name)]);
+        const config = this.#config.groups.find(({ name }) => name === change.name)!;
+        this.#active.set(config.name, config);
+        this.#notebook.note(`group ${config.name}`, config);
+        const group = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, {}));
+        await this.supervisor.replaceGroup(
+          group,
+          ({ service }) => !touched.has(service.name),
+          (id) => this.#forgetProcess(id),
+        );
+        this.#bus.replacePool(group);
+      }),
+    );
+    for (const name of plan.added) this.#addGroup(this.#config.groups.find((group) => group.name === name)!);
+  }
+
+  #openStreams(process: SupervisedProcess): Streams {
+    const problem = commandProblem(process.service);
+    if (problem !== null) throw new Error(problem.text);
+    return this.outputs.of(process.id).open();
+  }
+
+  #moved(process: SupervisedProcess, news: News): void {
+    const { isListener, group, name } = process.service;
+    for (const line of news.lines) this.log(line);
+    for (const event of news.events) {
+      if (isListener) this.#tellPool(group, name, event.type);
+      this.#bus.publish(event);
+    }
+  }
+
+  #tellPool(pool: string, listener: string, type: string): void {
+    if (type === 'PROCESS_STATE_STARTING') this.#bus.tell(pool, 'started', listener);
+    else if (type === 'PROCESS_STATE_RUNNING') this.#bus.tell(pool, 'running', listener);
+    else if (type === 'PROCESS_STATE_STOPPING') this.#bus.tell(pool, 'stopping', listener);
+    else this.#bus.tell(pool, 'ended', listener);
+  }
+
+  #changed(process: SupervisedProcess): void {
+    clearTimeout(this.#quietTimer);
+    this.#quietTimer = setTimeout(giveBackMemory, QUIET_MS);
+    this.#notebook.changed(process);
+    const { exitOn } = process.service;
+    const { name } = process.state;
+    const isTheEnd = (name === 'FATAL' && exitOn !== 'never') || (name === 'EXITED' && exitOn === 'exited');
+    if (!isTheEnd || this.isEnding) return;
+    const { exitStatus } = process.facts;
+    this.log({
+      level: 'CRIT',
+      text: `${process.service.name} has ended, and so does its supervisor (exit_on)`,
+    });
+    this.shutDown(exitStatus > 0 ? exitStatus : name === 'FATAL' || exitStatus < 0 ? 1 : 0);
+  }
+
+  #record(process: SupervisedProcess): ProcessRecord {
+    return {
+      memory: process.memory(),
+      autoLogs: this.#autoLogs.get(process.id) ?? { stdout: null, stderr: null },
+    };
+  }
+
+  #entryOf(process: SupervisedProcess): readonly (readonly [string, unknown])[] {
+    if (this.supervisor.process(process.id) !== process) return [];
+    return [[`process ${process.id}`, this.#record(process)]];
+  }
+
+  *#entries(): Iterable<readonly [string, unknown]> {
+    yield ['supervisor', identityOf(this.pid)];
+    yield ['about', this.#options.about];
+    for (const group of this.#active.values()) yield [`group ${group.name}`, group];
+    for (const [name, pool] of Object.entries(this.#bus.memories(false))) yield [`pool ${name}`, pool];
+    for (const each of this.supervisor.processes) yield [`process ${each.id}`, this.#record(each)];
+  }
+
+  #forgetProcess(id: string): void {
+    this.outputs.forget(id);
+    this.#autoLogs.delete(id);
+    this.#notebook.note(`process ${id}`, null);
+  }
+
+  /** At a regular end nothing is left to be taken over. */
+  #forget(): void {
+    this.#sockets.closeAll();
+    this.#notebook.remove();
+  }
+}
+
+/** Longer than most programs take to become RUNNING. */
+const QUIET_MS = 3000;
