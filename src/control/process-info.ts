@@ -1,0 +1,145 @@
+// The words and numbers by which Supervisor's clients know what a process does.
+import type { EpochMs } from '../spec/time.js';
+
+export const processStates = {
+  STOPPED: 0,
+  STARTING: 10,
+  RUNNING: 20,
+  BACKOFF: 30,
+  STOPPING: 40,
+  EXITED: 100,
+  FATAL: 200,
+  UNKNOWN: 1000,
+} as const;
+
+export type ProcessStateName = keyof typeof processStates;
+
+export const supervisorStates = { FATAL: 2, RUNNING: 1, RESTARTING: 0, SHUTDOWN: -1 } as const;
+
+/** What is known about one process; null is never, or none. */
+export interface ProcessFacts {
+  readonly name: string;
+  readonly group: string;
+  readonly state: ProcessStateName;
+  readonly startedAt: EpochMs | null;
+  readonly stoppedAt: EpochMs | null;
+  readonly spawnError: string | null;
+  /** -1 after a signal, 0 before the first end. */
+  readonly exitStatus: number;
+  readonly stdoutLogFile: string | null;
+  readonly stderrLogFile: string | null;
+  readonly pid: number | null;
+}
+
+/** The struct of getProcessInfo; a type, so that it is a value of XML-RPC. */
+export type ProcessInfo = {
+  readonly name: string;
+  readonly group: string;
+  readonly start: number;
+  readonly stop: number;
+  readonly now: number;
+  readonly state: number;
+  readonly statename: string;
+  readonly spawnerr: string;
+  readonly exitstatus: number;
+  readonly logfile: string;
+  readonly stdout_logfile: string;
+  readonly stderr_logfile: string;
+  readonly pid: number;
+  readonly description: string;
+};
+
+/** `zone` tells the local time of a moment: its offset to UTC in minutes, east positive. */
+export function processInfo(
+  facts: ProcessFacts,
+  now: EpochMs,
+  zone: (seconds: number) => number,
+): ProcessInfo {
+  const stdoutLogFile = facts.stdoutLogFile ?? '';
+  const times = {
+    start: wholeSeconds(facts.startedAt),
+    stop: wholeSeconds(facts.stoppedAt),
+    now: wholeSeconds(now),
+  };
+  return {
+    name: facts.name,
+    group: facts.group,
+    ...times,
+    state: processStates[facts.state],
+    statename: facts.state,
+    spawnerr: facts.spawnError ?? '',
+    exitstatus: facts.exitStatus,
+    logfile: stdoutLogFile,
+    stdout_logfile: stdoutLogFile,
+    stderr_logfile: facts.stderrLogFile ?? '',
+    pid: facts.pid ?? 0,
+    description: describe(facts, times, zone),
+  };
+}
+
+/** Clients read 32 bits, which end in January 2038. */
+const wholeSeconds = (at: EpochMs | null): number =>
+  at === null ? 0 : Math.min(Math.max(Math.floor(at / 1000), -(2 ** 31)), 2 ** 31 - 1);
+
+interface Times {
+  readonly start: number;
+  readonly stop: number;
+  readonly now: number;
+}
+
+function describe(facts: ProcessFacts, times: Times, zone: (seconds: number) => number): string {
+  switch (facts.state) {
+    case 'RUNNING':
+      // Never negative: the clock may have been set back since.
+      return `pid ${facts.pid ?? 0}, uptime ${formatUptime(Math.max(0, times.now - times.start))}`;
+    case 'FATAL':
+    case 'BACKOFF':
+      return facts.spawnError || `unknown error (try "tail ${facts.name}")`;
+    case 'STOPPED':
+    case 'EXITED':
+      return times.start === 0 ? 'Not started' : formatMoment(times.stop, zone(times.stop));
+    default:
+      return '';
+  }
+}
+
+const twoDigits = (value: number): string => String(value).padStart(2, '0');
+
+/** As Python writes a timedelta: `0:00:07`, `1 day, 2:03:04`, `12 days, 0:00:00`. */
+function formatUptime(seconds: number): string {
+  const days = Math.floor(seconds / 86_400);
+  const hours = Math.floor(seconds / 3600) % 24;
+  const clock = `${hours}:${twoDigits(Math.floor(seconds / 60) % 60)}:${twoDigits(seconds % 60)}`;
+  return days === 0 ? clock : `${days} day${days === 1 ? '' : 's'}, ${clock}`;
+}
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `Nov 21 12:29 PM`: strftime's `%b %d %I:%M %p`. */
+function formatMoment(seconds: number, offsetMinutes: number): string {
+  const local = new Date((seconds + offsetMinutes * 60) * 1000);
+  const hour = local.getUTCHours();
+  const clock = `${twoDigits(hour % 12 === 0 ? 12 : hour % 12)}:${twoDigits(local.getUTCMinutes())}`;
+  const day = `${months[local.getUTCMonth()]} ${twoDigits(local.getUTCDate())}`;
+  return `${day} ${clock} ${hour < 12 ? 'AM' : 'PM'}`;
+}
+
+/** The offset that the process itself lives in. */
+export const localZone = (seconds: number): number => -new Date(seconds * 1000).getTimezoneOffset();
+
+export interface Namespec {
+  readonly group: string;
+  /** null: all of the group. */
+  readonly process: string | null;
+}
+
+/** `web`, `group:process`, `group:*`, `group:`. */
+export function splitNamespec(namespec: string): Namespec {
+  const colon = namespec.indexOf(':');
+  if (colon === -1) return { group: namespec, process: namespec };
+  const name = namespec.slice(colon + 1);
+  return { group: namespec.slice(0, colon), process: name === '' || name === '*' ? null : name };
+}
+
+export const makeNamespec = (group: string, name: string): string =>
+  group === name ? name : `${group}:${name}`;
