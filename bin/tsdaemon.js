@@ -6,16 +6,18 @@
 p=/proc/$$
 # Node reads the environment from /proc, so these are ours to drop: meant for the program, and slow for us.
 [ -d $p ] && unset NODE_EXTRA_CA_CERTS NODE_OPTIONS
-case $1 in
+# A link named supervisorctl is that program, whose words are none of ours; supervisord becomes what it supervises with.
+case ${0##*[/]}:$1 in
+  supervisorctl:*) ;;
   # The launcher must not lead a process group (setsid is refused to a leader), so the shell stays in front, and shows
   # in /proc what it was given. One thread for V8 is enough for so short a life.
-  run | restart)
+  *:run | *:restart)
     export TSDAEMON_CALLER="pid=$$"
     [ -d $p ] || TSDAEMON_CALLER="$TSDAEMON_CALLER nofile=$(ulimit -Sn)"
     node --v8-pool-size=1 -- "$0" "$@"
     exit $? ;;
-  # nohup becomes the command, so what it was given is noted down. No program but node is started for that.
-  nohup)
+  # These become the command, so what they were given is noted down. No program but node is started for that.
+  supervisord:* | *:nohup | *:supervise)
     note="pid=$$" open= fds= free=
     if [ -d $p/fd ]; then
       while read -r key value _; do

@@ -44,7 +44,7 @@ void main().then((exitCode) => {
 /** One file per verb, since each compiles other functions, per Node and per build of ours. null: no place, or not wanted. */
 function cachePath(): string | null {
   const { env, argv, version, arch } = process;
-  const verb = argv[2];
+  const verb = verbOf(argv);
   const isWanted = env.NODE_DISABLE_COMPILE_CACHE === undefined && !argv.includes('--dry-run');
   if (!isWanted || verb === undefined || !/^[a-z]+$/.test(verb)) return null;
   const home =
@@ -56,6 +56,12 @@ function cachePath(): string | null {
   const { mtimeMs, size } = statSync(file);
   const key = `${verb}-${version}-${arch}-${size.toString(36)}-${Math.floor(mtimeMs).toString(36)}`;
   return join(home, env.TSDAEMON_HOME === undefined ? 'tsdaemon' : 'code-cache', key);
+}
+
+/** Called by the name of a link, we are what that names, and the next word is an action of its own. */
+function verbOf([, script = '', word]: readonly string[]): string | undefined {
+  const name = basename(script);
+  return name.startsWith('supervisor') ? name : word;
 }
 
 /** Code that we are going to run: only from a file that nobody else can have written. */
@@ -87,7 +93,7 @@ function writeCache(path: string): void {
 
 /** Caches of the same verb for another Node or another build of ours. */
 function removeOutdated(path: string): void {
-  const verb = `${process.argv[2]}-`;
+  const verb = `${verbOf(process.argv)}-`;
   for (const name of readdirSync(dirname(path)))
     if (name.startsWith(verb) && name !== basename(path)) unlinkSync(join(dirname(path), name));
 }

@@ -12,9 +12,9 @@ export interface Flag {
 
 export interface Command {
   readonly name: string;
-  /** What comes after the flags. `command` takes everything from its first word on, options and all. */
+  /** What comes after the flags. `command` and `action` take everything from the first word on, options and all. */
   readonly operands: {
-    readonly kind: 'command' | 'names' | 'none' | 'name-and-signal';
+    readonly kind: 'command' | 'action' | 'names' | 'none' | 'name-and-signal';
     readonly usage: string;
   };
   readonly summary: string;
@@ -30,6 +30,12 @@ const timeout: Flag = {
   help: 'grace between the signal and KILL (default: 10)',
 };
 const noKill: Flag = { name: '--no-kill', help: 'never send KILL; not ended in time is an error' };
+const configuration: Flag = {
+  name: '--configuration',
+  short: '-c',
+  value: 'FILE',
+  help: 'the configuration (searched for if not given)',
+};
 const group: Flag = { name: '--group', help: "signal the daemon's whole process group" };
 
 export const commands = [
@@ -164,8 +170,8 @@ export const commands = [
   {
     name: 'upgrade',
     operands: { kind: 'names', usage: '[NAME...]' },
-    summary: 'exchange the code of watchdogs in place, without restarting their programs',
-    flags: [pidfile, { name: '--all', help: 'every watchdog of this user' }, json],
+    summary: 'exchange the code of watchdogs and supervisors in place, without restarting their programs',
+    flags: [pidfile, { name: '--all', help: 'every watchdog and supervisor of this user' }, json],
   },
   {
     name: 'reopen',
@@ -196,6 +202,81 @@ export const commands = [
     operands: { kind: 'names', usage: 'NAME...' },
     summary: 'remove what is recorded about daemons that do not run',
     flags: [json],
+  },
+  {
+    name: 'supervise',
+    operands: { kind: 'none', usage: '' },
+    summary: 'supervise the programs of a supervisord.conf, in the place of supervisord',
+    flags: [
+      configuration,
+      { name: '--nodaemon', short: '-n', help: 'stay in the foreground' },
+      { name: '--silent', short: '-s', help: 'in the foreground, do not log to stdout' },
+      { name: '--user', short: '-u', value: 'USER', help: 'become this user' },
+      { name: '--umask', short: '-m', value: 'MODE', help: 'file mode mask of the daemon (default: 022)' },
+      { name: '--directory', short: '-d', value: 'DIR', help: 'working directory of the daemon' },
+      { name: '--logfile', short: '-l', value: 'FILE', help: 'the main log' },
+      {
+        name: '--logfile_maxbytes',
+        short: '-y',
+        value: 'BYTES',
+        help: 'rotate the main log when it is so long',
+      },
+      { name: '--logfile_backups', short: '-z', value: 'N', help: 'how many old main logs to keep' },
+      {
+        name: '--loglevel',
+        short: '-e',
+        value: 'LEVEL',
+        help: 'critical, error, warn, info, debug, trace or blather',
+      },
+      { name: '--pidfile', short: '-j', value: 'FILE', help: 'where the pid of the supervisor goes' },
+      { name: '--identifier', short: '-i', value: 'NAME', help: 'the name of this supervisor' },
+      { name: '--childlogdir', short: '-q', value: 'DIR', help: 'where AUTO logs of programs go' },
+      { name: '--nocleanup', short: '-k', help: 'keep AUTO logs of earlier supervisors' },
+      { name: '--minfds', short: '-a', value: 'N', help: 'how many open files it needs' },
+      { name: '--strip_ansi', short: '-t', help: 'take escape sequences out of the logs of programs' },
+      { name: '--minprocs', value: 'N', help: 'how many processes it needs' },
+      { name: '--version', short: '-v', help: 'the version of Supervisor that is implemented' },
+    ],
+  },
+  {
+    name: 'check',
+    operands: { kind: 'none', usage: '' },
+    summary: 'tell every mistake in a supervisord.conf, and start nothing',
+    flags: [configuration, json],
+  },
+  {
+    name: 'plan',
+    operands: { kind: 'none', usage: '' },
+    summary: 'what a reload would start, stop and restart, and which key is why',
+    flags: [configuration, json],
+  },
+  {
+    name: 'why',
+    operands: { kind: 'names', usage: 'NAME...' },
+    summary: 'what brought a program to the state in which it is, and what it waits for',
+    flags: [
+      { name: '--configuration', short: '-c', value: 'FILE', help: 'the supervisor with this configuration' },
+      json,
+    ],
+  },
+  {
+    name: 'ctl',
+    operands: { kind: 'action', usage: '[ACTION [ARG...]]' },
+    summary: 'control a supervisor as supervisorctl does; a shell without an action',
+    flags: [
+      { name: '--configuration', short: '-c', value: 'FILE', help: 'where the [supervisorctl] section is' },
+      {
+        name: '--serverurl',
+        short: '-s',
+        value: 'URL',
+        help: 'the supervisor: unix:///PATH or http://HOST:PORT',
+      },
+      { name: '--username', short: '-u', value: 'USER', help: 'for a server that asks for it' },
+      { name: '--password', short: '-p', value: 'PASSWORD', help: 'for a server that asks for it' },
+      { name: '--history_file', short: '-r', value: 'FILE', help: 'remember the lines of the shell here' },
+      { name: '--interactive', short: '-i', help: 'ask before `shutdown` and `reload`, and for a password' },
+      { name: '--json', help: 'print one JSON array on stdout, with one object for each result' },
+    ],
   },
   {
     name: 'nohup',

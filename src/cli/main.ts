@@ -3,12 +3,13 @@ import { type Caller, readCaller } from '../os/caller.js';
 import { exitNow } from '../os/invoke.js';
 import type { CommandName } from './commands.js';
 import type { Handler } from './context.js';
+import { links } from './links.js';
 import { printJson, write } from './output.js';
 import { type ParsedCommand, parsePlain } from './parse-plain.js';
 import { reportError } from './report-error.js';
 
 /** Loaded when needed: start-up time is a feature. */
-const handlers: Readonly<Record<Exclude<CommandName, 'nohup'>, () => Promise<Handler>>> = {
+const handlers: Readonly<Record<Exclude<CommandName, 'nohup' | 'supervise'>, () => Promise<Handler>>> = {
   run: async () => (await import('./run.js')).runCommand,
   stop: async () => (await import('./stop.js')).stopCommand,
   restart: async () => (await import('./stop.js')).restartCommand,
@@ -20,6 +21,10 @@ const handlers: Readonly<Record<Exclude<CommandName, 'nohup'>, () => Promise<Han
   logs: async () => (await import('./logs.js')).logsCommand,
   signal: async () => (await import('./signal.js')).signalCommand,
   forget: async () => (await import('./forget.js')).forgetCommand,
+  check: async () => (await import('./check.js')).checkCommand,
+  plan: async () => (await import('./plan.js')).planCommand,
+  why: async () => (await import('./why.js')).whyCommand,
+  ctl: async () => (await import('./ctl.js')).ctlCommand,
 };
 
 /** Resolves to the exit code; never rejects. */
@@ -32,9 +37,14 @@ export async function main(): Promise<number> {
   try {
     // Even this may need libc, which may not be there.
     const caller = readCaller();
-    if (caller.args[0] === 'nohup') return await runNohup(caller);
+    const linked = await parseAsLink(caller);
+    if (typeof linked === 'number') return linked;
+    if (linked === null && caller.args[0] === 'nohup') return await runNohup(caller);
+    if (linked === null && caller.args[0] === 'supervise') return await runSupervise(caller);
     parsed =
-      parsePlain(caller.args) ?? (await import('./parse-with-commander.js')).parseWithCommander(caller.args);
+      linked ??
+      parsePlain(caller.args) ??
+      (await import('./parse-with-commander.js')).parseWithCommander(caller.args);
     if (parsed === 'shown') return 0;
     const handler = await handlers[parsed.command as keyof typeof handlers]();
     return await handler(parsed, caller);
@@ -45,6 +55,18 @@ export async function main(): Promise<number> {
     if (flags.json === true) printJson(json);
     return exitCode;
   }
+}
+
+/** null: we were called by a name of our own. */
+async function parseAsLink(caller: Caller): Promise<ParsedCommand | number | null> {
+  const { invokedAs } = caller;
+  const load = links[invokedAs.slice(invokedAs.lastIndexOf('/') + 1)];
+  return load === undefined ? null : (await load())(caller);
+}
+
+async function runSupervise(caller: Caller): Promise<number> {
+  const { superviseCommand } = await import('./supervise.js');
+  return superviseCommand(caller.args.slice(1), caller, 'tsdaemon supervise');
 }
 
 async function runNohup(caller: Caller): Promise<number> {

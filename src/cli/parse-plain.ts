@@ -1,6 +1,7 @@
 // Takes the command lines that are plain (known command, known flags, every value there) straight from the table.
 // Anything else, help and mistakes included, goes to commander, which costs 4 ms more than a whole `run`. A test
 // holds the two against each other.
+import type { Caller } from '../os/caller.js';
 import { type Command, type CommandName, commands, type Flag } from './commands.js';
 
 export interface ParsedCommand {
@@ -8,7 +9,12 @@ export interface ParsedCommand {
   /** By flag name without its dashes: true for a switch, a list for one that may be repeated. */
   readonly flags: Readonly<Record<string, string | true | readonly string[]>>;
   readonly operands: readonly string[];
+  /** The link that was called, where that is not us: messages name it. */
+  readonly calledAs?: string;
 }
+
+/** What was asked for; an exit code instead where the answer has been given already. */
+export type LinkedCommand = (caller: Caller) => ParsedCommand | number;
 
 /** null: not plain. */
 export function parsePlain(args: readonly string[]): ParsedCommand | null {
@@ -24,7 +30,7 @@ export function parsePlain(args: readonly string[]): ParsedCommand | null {
     }
     if (!word.startsWith('-') || word === '-') {
       operands.push(word);
-      if (command.operands.kind !== 'command') continue;
+      if (command.operands.kind !== 'command' && command.operands.kind !== 'action') continue;
       operands.push(...args.slice(index + 1));
       break;
     }
@@ -52,5 +58,5 @@ export const keyOf = (flag: Flag): string => flag.name.slice(2);
 function hasItsOperands({ operands: { kind } }: Command, operands: readonly string[]): boolean {
   if (kind === 'command') return operands.length > 0;
   if (kind === 'none') return operands.length === 0;
-  return kind === 'names' || operands.length === 1 || operands.length === 2;
+  return kind === 'names' || kind === 'action' || operands.length === 1 || operands.length === 2;
 }

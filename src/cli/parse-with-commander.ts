@@ -41,6 +41,7 @@ function addCommand(program: Program, command: Command, done: (parsed: ParsedCom
   const { kind, usage } = command.operands;
   sub.usage(command.flags.length === 0 ? usage : `[options] ${usage}`);
   if (kind === 'command') sub.argument('<command...>').passThroughOptions();
+  else if (kind === 'action') sub.argument('[action...]').passThroughOptions();
   else if (kind === 'names') sub.argument('[names...]');
   else if (kind === 'name-and-signal') sub.argument('<name-or-signal>').argument('[signal]');
   for (const flag of command.flags) addFlag(sub, flag);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { type Command, commands } from '../../src/cli/commands.js';
+import { type DirectiveTable, sections } from '../../src/formats/supervisord/directives.js';
 import { packageRoot } from '../support/package-root.js';
 
 const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
@@ -81,6 +82,27 @@ for (const command of commands as readonly Command[]) {
     assert.deepEqual(rows, expected);
   });
 }
+
+/** Listeners and fcgi programs have the keys of programs too, which are told once. */
+function honouredKeys(): string[] {
+  const program = sections.program!.keys as DirectiveTable;
+  return Object.entries(sections).flatMap(([kind, { named, keys }]) => {
+    if (keys === 'anything') return [];
+    const section = named === 'always' ? `[${kind}:x]` : `[${kind}]`;
+    return Object.entries(keys)
+      .filter(([key, directive]) => kind === 'program' || program[key] !== directive)
+      .map(([key, { type, default: fallback, by, help }]) => {
+        const value = fallback === null || fallback === '' ? '' : `\`${fallback}\``;
+        const meaning = by === 'tsdaemon' ? `**new:** ${help}` : help;
+        return `| \`${section}\` | \`${key}\` | ${type} | ${value} | ${meaning} |`;
+      });
+  });
+}
+
+test("the manual's table of honoured keys is the one in the code", () => {
+  const rows = [...readme.matchAll(/^\| `\[.*\|$/gm)].map(([row]) => row);
+  assert.deepEqual(rows, honouredKeys());
+});
 
 test('every link within the manual leads somewhere', () => {
   const anchors = [...readme.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>

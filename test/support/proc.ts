@@ -127,6 +127,14 @@ export function processesMentioning(text: string): number[] {
     });
 }
 
+/** Living children, those of all its threads. */
+export function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .flatMap((thread) => (readOrNull(pid, `task/${thread}/children`)?.toString() ?? '').trim().split(/\s+/))
+    .filter((word) => word !== '')
+    .map(Number);
+}
+
 /** The command as people read it; '?' when it has ended. */
 export function describe(pid: number): string {
   return readOrNull(pid, 'cmdline')?.toString().replaceAll('\0', ' ').trim().slice(0, 200) || '?';

@@ -93,7 +93,7 @@ test('what the plain parser takes, commander takes in the same way', (t) => {
   const random = makeRandom(5);
   const compared = new Map<string, number>();
   let refused = 0;
-  for (let round = 0; round < 700 * table.length; round += 1) {
+  for (let round = 0; round < 900 * table.length; round += 1) {
     const args = writeArguments(random.pick(table), random);
     const plain = parsePlain(args);
     if (plain === null) {
