@@ -1,0 +1,196 @@
+// What a program, a log or a disk can do wrong, and the supervisor goes on.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { packageRoot } from '../support/package-root.js';
+import { makeBoth, needsSupervisord, TestSupervisor } from '../support/supervisors.js';
+import { needs } from '../support/tools.js';
+import { until } from '../support/until.js';
+import { makeWorld } from '../support/world.js';
+
+test('a log whose folder has gone makes its program fail, and nobody else', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  mkdirSync(ours.path('logs'));
+  ours.configure(`
+[program:homeless]
+command=sleep 1000
+stdout_logfile=%(here)s/logs/homeless
+startretries=0
+startsecs=0
+[program:other]
+command=sleep 1000
+startsecs=0
+`);
+  await ours.start();
+  await ours.reaches('homeless', 'RUNNING');
+  rmSync(ours.path('logs'), { recursive: true });
+  assert.equal(await ours.answer('stopProcess', 'homeless'), true);
+  assert.deepEqual(await ours.answer('startProcess', 'homeless'), {
+    fault: 50,
+    text: 'SPAWN_ERROR: homeless',
+  });
+  const info = await ours.reaches('homeless', 'FATAL');
+  assert.match(info.spawnerr as string, /logs\/homeless/);
+  assert.equal((await ours.info('other')).statename, 'RUNNING');
+  mkdirSync(ours.path('logs'));
+  assert.equal(await ours.answer('startProcess', 'homeless'), true);
+});
+
+test('programs log to the standard output of a supervisor in a container, as under supervisord', {
+  skip: needsSupervisord,
+}, async () => {
+  await using world = await makeWorld();
+  const both = makeBoth(
+    world,
+    `
+[program:says]
+command=/bin/sh -c "echo to stdout; echo to stderr >&2; exec sleep 1000"
+stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
+stderr_logfile=/dev/stderr
+stderr_logfile_maxbytes=0
+startsecs=0
+[program:by-number]
+command=/bin/sh -c "echo by number; exec sleep 1000"
+stdout_logfile=/dev/fd/1
+stdout_logfile_maxbytes=0
+redirect_stderr=true
+startsecs=0
+`,
+  );
+  await using ours = both[0];
+  await using theirs = both[1];
+  // What Node makes for a child are sockets: supervisord cannot open those, and gets files in their place.
+  await Promise.all([
+    ours.start(),
+    theirs.start({ via: ['/bin/sh', '-c', 'exec "$@" >>output 2>&1', 'sh'] }),
+  ]);
+  const outputOf = (each: TestSupervisor): string => (each === ours ? each.output : each.read('output'));
+  for (const each of [ours, theirs])
+    await until(
+      () => {
+        for (const line of ['to stdout', 'to stderr', 'by number'])
+          assert.ok(outputOf(each).includes(`${line}\n`), `${each.whose}: ${outputOf(each)}`);
+      },
+      { withinMs: 5000 },
+    );
+});
+
+test('a full disk under a log stops neither the program nor the supervisor', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  // A log that is written to through the supervisor, and one that is not.
+  const script = '/bin/sh -c "while :; do echo line; sleep 0.02; done"';
+  symlinkSync('/dev/full', ours.path('full'));
+  ours.configure(`
+[program:seen]
+command=${script}
+stdout_logfile=%(here)s/full
+stdout_logfile_maxbytes=0
+stdout_events_enabled=true
+startsecs=0
+[program:direct]
+command=${script}
+stdout_logfile=/dev/full
+stdout_logfile_maxbytes=0
+startsecs=0
+`);
+  await ours.start();
+  for (const name of ['seen', 'direct']) await ours.reaches(name, 'RUNNING');
+  const before = await ours.pidOf('seen');
+  assert.equal(await ours.answer('stopProcess', 'direct'), true);
+  assert.equal(await ours.answer('startProcess', 'direct'), true);
+  assert.equal(await ours.pidOf('seen'), before);
+});
+
+test('a main log that cannot be written to is no reason to stop', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  symlinkSync('/dev/full', ours.path('main.log'));
+  ours.configure('[program:runs]\ncommand=sleep 1000\nstartsecs=0\n');
+  await ours.start({ args: ['-n', '-y', '0'] });
+  await ours.reaches('runs', 'RUNNING');
+  assert.equal(await ours.answer('stopProcess', 'runs'), true);
+  assert.equal(await ours.answer('startProcess', 'runs'), true);
+});
+
+test('with no descriptors left a program is BACKOFF, and starts when there are some', {
+  skip: needs('prlimit'),
+}, async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  ours.configure(`
+[program:waits]
+command=sleep 1000
+autostart=false
+startsecs=0
+startretries=20
+`);
+  await ours.start();
+  const { pid } = ours.child;
+  const used = Number((await world.sh(`ls /proc/${pid}/fd | wc -l`)).stdout);
+  // What is open stays open; one connection may still come in.
+  assert.equal((await world.run(['prlimit', `--pid=${pid}`, `--nofile=${used + 1}:`])).code, 0);
+  assert.deepEqual(await ours.answer('startProcess', 'waits', false), {
+    fault: 50,
+    text: 'SPAWN_ERROR: waits',
+  });
+  assert.match((await ours.info('waits')).spawnerr as string, /EMFILE|too many open files/);
+  assert.equal((await world.run(['prlimit', `--pid=${pid}`, '--nofile=1024:'])).code, 0);
+  await ours.reaches('waits', 'RUNNING');
+});
+
+test('nginx runs under a section from the field', { skip: needs('nginx') }, async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  const field = readFileSync(join(packageRoot, 'test/fixtures/supervisord/nginx.conf'), 'utf8');
+  const command = /^command=(\/usr\/sbin\/nginx .*)'$/m.exec(field)?.[1];
+  assert.ok(command !== undefined);
+  const folder = ours.path('nginx');
+  mkdirSync(folder);
+  const settings = `pid ${folder}/pid; error_log stderr; events {} http { access_log off; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s; server { listen unix:${folder}/sock; } }`;
+  writeFileSync(join(folder, 'conf'), settings);
+  ours.configure(`
+[program:nginx]
+command=${command}' -p ${folder} -c ${folder}/conf
+stderr_logfile=${folder}/errors
+stopsignal=QUIT
+`);
+  await ours.start();
+  const { pid } = await ours.reaches('nginx', 'RUNNING');
+  assert.equal(Number(readFileSync(join(folder, 'pid'), 'utf8')), pid);
+  assert.equal(await ours.answer('stopProcess', 'nginx'), true);
+  assert.equal((await ours.info('nginx')).exitstatus, 0);
+});
+
+test('what is sent to a program arrives whole and in order, and nobody waits for one that does not read', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  ours.configure(`
+[program:deaf]
+command=sleep 1000
+startsecs=0
+[program:cat]
+command=cat
+stdout_logfile=%(here)s/cat
+startsecs=0
+`);
+  await ours.start();
+  await ours.reaches('cat', 'RUNNING');
+  const lines = ['a', 'b', 'c'].map((letter) => `${letter.repeat(300_000)}\n`);
+  const said = ['deaf', 'cat', 'cat', 'cat'].map((name, index) =>
+    ours.answer('sendProcessStdin', name, lines[Math.max(0, index - 1)]!),
+  );
+  assert.deepEqual(await Promise.all(said), [true, true, true, true]);
+  // Which of three that are under way at once is the first one is chance.
+  await until(
+    () =>
+      assert.deepEqual(
+        ours.read('cat').split('\n').slice(0, -1).sort(),
+        lines.map((line) => line.trim()),
+      ),
+    { withinMs: 5000 },
+  );
+});
