@@ -2,20 +2,17 @@
 // What it costs to keep one program alive: from its death to the next exec, memory, wake-ups, growth over many
 // restarts, and what a start under the watchdog costs. Side by side with the tools that do the same work.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { command } from '../support/package-root.js';
-import { statusField } from '../support/proc.js';
+import { anonymousBytes, contextSwitches } from './process-costs.js';
+import { endAll, raceRestarts } from './restarts.js';
 import { makeFolder, sweep } from './settings.js';
 import { type Spread, spreadOf } from './spread.js';
-import { settled, type Watcher, watchers } from './watchers.js';
+import { settled, watchers } from './watchers.js';
 
-/** runsv, supervise and s6-supervise wait a second after a run that was shorter than a second. */
-const LIVES_MS = 1200;
-const GIVES_UP_MS = 15_000;
 const TIDIED_AFTER_MS = 4000;
 
 interface Kept {
@@ -44,37 +41,8 @@ try {
   await sweep(folder);
 }
 
-/** All of them at the same time, killed in turn, so that every program has lived long enough when its turn comes. */
 async function keepAlive(): Promise<Row[]> {
-  const rows: Row[] = [];
-  const lanes: { watcher: Watcher; pid: number; program: number; times: number[] }[] = [];
-  for (const watcher of watchers(folder)) {
-    if (watcher.absent !== null) {
-      rows.push({ name: watcher.name, absent: watcher.absent });
-      continue;
-    }
-    const report = watcher.witness.next(GIVES_UP_MS);
-    const pid = await watcher.begin();
-    const program = await report;
-    if (program === null) rows.push({ name: watcher.name, absent: 'did not start its program' });
-    else lanes.push({ watcher, pid, program, times: [] });
-  }
-  for (let round = 0; round < rounds; round += 1) {
-    await pause(LIVES_MS);
-    for (const lane of lanes) {
-      const report = lane.watcher.witness.next(GIVES_UP_MS);
-      // The read must be waiting in its thread before the clock begins.
-      await pause(20);
-      const began = performance.now();
-      process.kill(lane.program, 'SIGKILL');
-      const program = await report;
-      const ms = performance.now() - began;
-      if (program === null) throw new Error(`${lane.watcher.name} did not restart its program`);
-      lane.program = program;
-      // The first round warms up.
-      if (round > 0) lane.times.push(ms);
-    }
-  }
+  const { lanes, absent } = await raceRestarts(watchers(folder), rounds);
   for (const { pid } of lanes) await settled(pid);
   // What a restart leaves behind is cleaned up somewhat later, and is no idling yet.
   await pause(TIDIED_AFTER_MS);
@@ -82,27 +50,13 @@ async function keepAlive(): Promise<Row[]> {
   const began = performance.now();
   await pause(idleMs);
   const seconds = (performance.now() - began) / 1000;
-  lanes.forEach(({ watcher, pid, times }, index) => {
+  const kept = lanes.map(({ watcher, pid, times }, index) => {
     const switches = (contextSwitches(pid) - before[index]!) / seconds;
     const restart = times.length === 0 ? null : spreadOf(times);
-    rows.push({ name: watcher.name, restart, anonymous: anonymousBytes(pid), switches });
+    return { name: watcher.name, restart, anonymous: anonymousBytes(pid), switches };
   });
-  for (const { watcher } of lanes) {
-    watcher.end();
-    watcher.witness.close();
-  }
-  return rows;
-}
-
-function anonymousBytes(pid: number): number {
-  return 1024 * Number.parseInt(statusField(pid, 'RssAnon'), 10);
-}
-
-function contextSwitches(pid: number): number {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  const texts = tasks.map((task) => readFileSync(`/proc/${pid}/task/${task}/status`, 'latin1'));
-  const counts = texts.flatMap((text) => [...text.matchAll(/ctxt_switches:\s*(\d+)/g)]);
-  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+  endAll(lanes);
+  return [...kept, ...absent];
 }
 
 interface Growth {

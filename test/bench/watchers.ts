@@ -63,7 +63,7 @@ export interface Watcher {
 }
 
 export function watchers(folder: string): Watcher[] {
-  const make = [ours, shellLoop, runit, daemontools, s6, libslack, supervisor];
+  const make = [ours, supervise, shellLoop, runit, daemontools, s6, libslack, supervisor];
   return make.map((build, index) => {
     const own = join(folder, `watcher-${index}`);
     mkdirSync(own);
@@ -162,22 +162,31 @@ function libslack(folder: string, witness: Witness): Watcher {
   };
 }
 
-function supervisor(folder: string, witness: Witness): Watcher {
-  const path = findProgram('supervisord');
-  let watcher: ChildProcess | undefined;
-  return {
-    name: 'supervisord',
-    absent: path === null ? 'supervisord is not installed' : null,
-    witness,
-    begin: async () => {
-      const file = join(folder, 'supervisord.conf');
-      const main = `[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=${folder}/s.pid\n`;
-      const program = `[program:bench]\ncommand=${witness.script}\nautorestart=true\nstdout_logfile=NONE\n`;
-      writeFileSync(file, `${main}${program}stderr_logfile=NONE\n`);
-      watcher = spawn(path!, ['-n', '-c', file], { cwd: folder, stdio: 'ignore', detached: true });
-      return watcher.pid!;
-    },
-    end: () => killSession(watcher),
+const supervise = underSupervisor('tsdaemon supervise', command, 'supervise');
+const supervisor = underSupervisor('supervisord', findProgram('supervisord'));
+
+function underSupervisor(name: string, program: string | null, ...words: readonly string[]) {
+  return (folder: string, witness: Witness): Watcher => {
+    let watcher: ChildProcess | undefined;
+    return {
+      name,
+      absent: program === null ? `${name} is not installed` : null,
+      witness,
+      begin: async () => {
+        const file = join(folder, 'supervisord.conf');
+        const main = `[supervisord]\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=${folder}/s.pid\n`;
+        const streams = 'stdout_logfile=NONE\nstderr_logfile=NONE\n';
+        writeFileSync(
+          file,
+          `${main}[program:bench]\ncommand=${witness.script}\nautorestart=true\n${streams}`,
+        );
+        const env = { ...process.env, TSDAEMON_HOME: join(folder, 'state') };
+        const args = [...words, '-n', '-c', file];
+        watcher = spawn(program!, args, { cwd: folder, env, stdio: 'ignore', detached: true });
+        return watcher.pid!;
+      },
+      end: () => killSession(watcher),
+    };
   };
 }
 
