@@ -27,8 +27,8 @@ export class Notebook {
 
   changed(process: SupervisedProcess): void {
     this.#changed.add(process);
-    // How a run ended is known to us alone; that one began is seen by who looks for strays.
-    if (process.pid === null) this.#writeChanged();
+    // How a run ended is known to us alone; that the first one began is seen by who looks for strays.
+    if (process.pid === null || process.facts.endedAt !== null) this.#writeChanged();
     else this.#timer ??= setTimeout(() => this.#writeChanged(), WAIT_MS);
   }
 

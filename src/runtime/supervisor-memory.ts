@@ -59,13 +59,15 @@ export function adoptable({ program }: SupervisedMemory): ProcessHandle | null {
  * that it gave them, and read from the FIFOs that it made for them.
  */
 function takeStrays(folder: string, processes: Record<string, ProcessRecord>): void {
-  for (const { pid, processGroup } of allProcesses()) {
+  for (const { pid, processGroup, startTime } of allProcesses()) {
     if (processGroup !== pid) continue;
     const id = idOfStdin(folder, standardInputOf(pid));
     const record = id === null ? undefined : processes[id];
     if (id === null || record === undefined) continue;
     const { process: known } = record.memory.program;
-    if (known !== null && judgeIdentity(known).is === 'alive') continue;
+    // Never are there two of one service: who was started later has taken the other's place.
+    const isKnownOne = known?.startTime != null && known.startTime >= startTime;
+    if (isKnownOne && judgeIdentity(known).is === 'alive') continue;
     const { memory } = record;
     const { program } = memory;
     const life = { ...program.life, lastPid: pid };

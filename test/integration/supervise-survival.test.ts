@@ -119,6 +119,23 @@ test('a supervisor that was killed twice in its first moments still leaves no pr
   assert.equal(copiesOf(ours, '/bin/sh -c n=0'), 2);
 });
 
+test('a supervisor that is killed right after it restarted a program it had adopted leaves no second copy', async () => {
+  await using world = await makeWorld();
+  await using ours = await begin(world);
+  for (const name of names) await ours.reaches(name, 'RUNNING');
+  for (let round = 0; round < 5; round += 1) {
+    await kill(ours);
+    await ours.start();
+    const { pid } = await ours.reaches('dies', 'RUNNING');
+    process.kill(pid as number, 'SIGKILL');
+    await until(async () => assert.notEqual((await ours.info('dies')).pid, pid), { withinMs: 10_000 });
+    await kill(ours);
+    await ours.start();
+    await ours.reaches('dies', 'RUNNING');
+    assert.equal(copiesOf(ours, 'sleep 1000'), 4, `round ${round}`);
+  }
+});
+
 for (const [how, exchange] of [
   ['SIGHUP', (ours: TestSupervisor) => void ours.child.kill('SIGHUP')],
   [
