@@ -71,8 +71,8 @@ const acts: Readonly<Record<string, () => Promise<void>>> = {
   },
   'programs are stopped and started': async () => {
     const chosen = some(5);
-    await Promise.all(chosen.map((name) => ours.answer('stopProcess', name)));
-    await Promise.all(chosen.map((name) => ours.answer('startProcess', name)));
+    await Promise.all(chosen.map((name) => ask('stopProcess', name)));
+    await Promise.all(chosen.map((name) => ask('startProcess', name)));
   },
   'sections change': async () => {
     for (const name of some(5)) revisions[names.indexOf(name)]! += 1;
@@ -273,8 +273,25 @@ function assertNoGrowth(): void {
   }
 }
 
+/** Asked again where an exchange of the supervisor has cut the connection. */
+async function ask(method: string, ...params: readonly string[]): Promise<unknown> {
+  for (;;) {
+    try {
+      return await ours.answer(method, ...params);
+    } catch (error) {
+      if (!isCut(error)) throw error;
+      await ours.answers();
+    }
+  }
+}
+
+function isCut(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return code === 'ECONNRESET' || code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'EPIPE';
+}
+
 async function pidsOf(chosen: readonly string[]): Promise<number[]> {
-  const infos = await ours.all();
+  const infos = (await ask('getAllProcessInfo')) as readonly Struct[];
   const pids = infos.filter(({ name }) => chosen.includes(name as string)).map(({ pid }) => pid as number);
   return pids.filter((pid) => pid > 0);
 }
