@@ -32,6 +32,16 @@ export class Notebook {
     else this.#timer ??= setTimeout(() => this.#writeChanged(), WAIT_MS);
   }
 
+  /** Before it is started: who finds strays has to know whose they are. */
+  areThere(processes: readonly SupervisedProcess[]): void {
+    this.#write(processes.flatMap((process) => [...this.#host.entryOf(process)]));
+  }
+
+  /** Nothing is left to be written. */
+  settle(): void {
+    this.#writeChanged();
+  }
+
   /** null: it is not true any more. */
   note(key: string, value: unknown): void {
     this.#write([[key, value]]);

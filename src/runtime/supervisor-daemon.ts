@@ -56,7 +56,6 @@ export class SupervisorDaemon {
   /** What was read last. */
   #config: SupervisordConfig;
   readonly #notebook: Notebook;
-  #exitCode = 0;
   /** Armed by every change: once, when all is quiet again, memory is given back. */
   #quietTimer: NodeJS.Timeout | undefined;
 
@@ -130,6 +129,7 @@ export class SupervisorDaemon {
   }
 
   memory(): SupervisorMemory {
+    this.#notebook.settle();
     return {
       config: this.#config,
       groups: [...this.#active.values()],
@@ -160,7 +160,6 @@ export class SupervisorDaemon {
   /** Stops everything, then it is over. A second wish changes nothing. */
   shutDown(exitCode = 0): void {
     if (this.isEnding) return;
-    this.#exitCode = exitCode;
     this.#bus.publish({ type: 'SUPERVISOR_STATE_CHANGE_STOPPING' });
     const over = this.supervisor.end();
     this.#reportLeft();
@@ -168,7 +167,7 @@ export class SupervisorDaemon {
     void over.then(() => {
       clearInterval(reports);
       this.#forget();
-      this.#options.over(this.#exitCode);
+      this.#options.over(exitCode);
     });
   }
 
@@ -266,6 +265,7 @@ export class SupervisorDaemon {
     this.#notebook.note(`group ${config.name}`, config);
     this.#bus.addPool(plan);
     this.supervisor.addGroup(plan);
+    this.#notebook.areThere(this.supervisor.group(plan.name)!.processes);
   }
 
   #contextOf(process: ProcessConfig, known: SupervisorMemory['processes']): SpecContext {
@@ -308,14 +308,16 @@ export class SupervisorDaemon {
       plan.changes.map(async (change) => {
         const touched = new Set([...change.removed, ...change.changed.map(({ name }) => name)]);
         const config = this.#config.groups.find(({ name }) => name === change.name)!;
-        this.#active.set(config.name, config);
-        this.#notebook.note(`group ${config.name}`, config);
         const group = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, {}));
         await this.supervisor.replaceGroup(
           group,
           ({ service }) => !touched.has(service.name),
           (id) => this.#forgetProcess(id),
         );
+        // Not before: an exchange that comes meanwhile has to find the change still to be made.
+        this.#active.set(config.name, config);
+        this.#notebook.note(`group ${config.name}`, config);
+        this.#notebook.areThere(this.supervisor.group(config.name)!.processes);
         this.#bus.replacePool(group);
       }),
     );
