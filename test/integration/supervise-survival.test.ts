@@ -136,6 +136,24 @@ test('a supervisor that is killed right after it restarted a program it had adop
   }
 });
 
+test('a supervisor that is killed right after a reload leaves no second copy of what that put in place', async () => {
+  await using world = await makeWorld();
+  await using ours = await begin(world);
+  for (const name of names) await ours.reaches(name, 'RUNNING');
+  for (let round = 0; round < 5; round += 1) {
+    const { pid } = await ours.info('dies');
+    const program = `[program:dies]\ncommand=sleep ${2000 + round}`;
+    ours.configure(config.replace('[program:dies]\ncommand=sleep 1000', program));
+    ours.child.kill('SIGHUP');
+    await until(() => assert.equal(copiesOf(ours, `sleep ${2000 + round}`), 1), { withinMs: 10_000 });
+    await kill(ours);
+    await ours.start();
+    const next = await ours.reaches('dies', 'RUNNING');
+    assert.notEqual(next.pid, pid);
+    assert.equal(copiesOf(ours, `sleep ${2000 + round}`), 1, `round ${round}`);
+  }
+});
+
 for (const [how, exchange] of [
   ['SIGHUP', (ours: TestSupervisor) => void ours.child.kill('SIGHUP')],
   [
