@@ -148,13 +148,13 @@ export function commandLine(pid: number): readonly string[] | null {
   }
 }
 
-/** What its descriptor 0 is open on; null where that cannot be seen. */
-export function standardInputOf(pid: number): string | null {
+/** What its descriptors are open on, in no order; empty where that cannot be seen. */
+export function openFilesOf(pid: number): string[] {
   try {
-    return readlinkSync(`/proc/${pid}/fd/0`);
+    return readdirSync(`/proc/${pid}/fd`).map((descriptor) => readlinkSync(`/proc/${pid}/fd/${descriptor}`));
   } catch {
-    // It ended meanwhile, it is somebody else's, it has closed it, or there is no /proc.
-    return null;
+    // It ended or closed one meanwhile, it is somebody else's, or there is no /proc.
+    return [];
   }
 }
 

@@ -202,7 +202,7 @@ export class ChildStreams {
 }
 
 /** Whose standard input, as `group:name`, a file is under a supervisor that has this folder; null: nobody's. */
-export function idOfStdin(folder: string, file: string | null): string | null {
-  if (file === null || !file.startsWith(`${folder}/`) || !file.endsWith('.stdin')) return null;
+export function idOfStdin(folder: string, file: string): string | null {
+  if (!file.startsWith(`${folder}/`) || !file.endsWith('.stdin')) return null;
   return file.slice(folder.length + 1, -'.stdin'.length);
 }

@@ -1,4 +1,5 @@
-// What a supervisor writes into its journal, and when: what nobody could find out later at once, the rest in batches.
+// What a supervisor writes into its journal, and when: what nobody could find out later at once, the rest together, when
+// the burst is over in which a thousand programs may be started.
 import { type Entries, Journal } from '../os/journal.js';
 import type { SupervisedProcess } from './supervised-process.js';
 
@@ -14,7 +15,7 @@ export class Notebook {
   readonly #host: NotebookHost;
   #journal: Journal | null = null;
   readonly #changed = new Set<SupervisedProcess>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Immediate | undefined;
 
   constructor(host: NotebookHost) {
     this.#host = host;
@@ -29,7 +30,7 @@ export class Notebook {
     this.#changed.add(process);
     // How a run ended is known to us alone; that the first one began is seen by who looks for strays.
     if (process.pid === null || process.facts.endedAt !== null) this.#writeChanged();
-    else this.#timer ??= setTimeout(() => this.#writeChanged(), WAIT_MS);
+    else this.#timer ??= setImmediate(() => this.#writeChanged());
   }
 
   /** Before it is started: who finds strays has to know whose they are. */
@@ -49,13 +50,13 @@ export class Notebook {
 
   /** At a regular end nothing is left to be taken over. */
   remove(): void {
-    clearTimeout(this.#timer);
+    clearImmediate(this.#timer);
     this.#journal?.remove();
     this.#journal = null;
   }
 
   #writeChanged(): void {
-    clearTimeout(this.#timer);
+    clearImmediate(this.#timer);
     this.#timer = undefined;
     const entries = [...this.#changed].flatMap((process) => [...this.#host.entryOf(process)]);
     this.#changed.clear();
@@ -71,6 +72,3 @@ export class Notebook {
     }
   }
 }
-
-/** Changes come in bursts, above all at the start. */
-const WAIT_MS = 50;

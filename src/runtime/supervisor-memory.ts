@@ -6,7 +6,7 @@ import type { GroupConfig, SupervisordConfig } from '../formats/supervisord/conf
 import { now } from '../os/clock.js';
 import { identityOf } from '../os/identity.js';
 import { ProcessHandle } from '../os/process-handle.js';
-import { allProcesses, standardInputOf } from '../os/processes.js';
+import { allProcesses, openFilesOf } from '../os/processes.js';
 import { idOfStdin } from './child-streams.js';
 import type { BusMemory } from './event-bus.js';
 import { judgeIdentity } from './situation.js';
@@ -56,12 +56,16 @@ export function adoptable({ program }: SupervisedMemory): ProcessHandle | null {
 
 /**
  * A supervisor that is killed may have started programs that it had no time to write down. They lead the process groups
- * that it gave them, and read from the FIFOs that it made for them.
+ * that it gave them, and hold the FIFOs that it made for them: as standard input, or, while a shell reads from elsewhere,
+ * under another number.
  */
 function takeStrays(folder: string, processes: Record<string, ProcessRecord>): void {
   for (const { pid, processGroup, startTime } of allProcesses()) {
     if (processGroup !== pid) continue;
-    const id = idOfStdin(folder, standardInputOf(pid));
+    const id =
+      openFilesOf(pid)
+        .map((file) => idOfStdin(folder, file))
+        .find((found) => found !== null) ?? null;
     const record = id === null ? undefined : processes[id];
     if (id === null || record === undefined) continue;
     const { process: known } = record.memory.program;
