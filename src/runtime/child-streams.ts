@@ -31,6 +31,8 @@ export interface ChildStreamsHost {
   readonly folder: string;
   /** What a program says that has to be seen, before it is logged. Returns what is to be logged. */
   readonly heard: (service: SupervisedService, channel: Channel, bytes: Buffer) => Uint8Array;
+  /** Returns what was held back of it. */
+  readonly ended: (service: SupervisedService, channel: Channel) => Uint8Array;
   readonly keepers: LogKeepers;
   readonly complain: (attempt: string, error: unknown) => void;
 }
@@ -103,9 +105,13 @@ export class ChildStreams {
     if (this.#service.stderr !== 'as-stdout') this.#hear('stderr', this.#service.stderr);
   }
 
-  /** Everything that was written until now has been heard when this returns. */
-  drain(): void {
-    for (const { reader } of this.#seen.values()) reader.drain();
+  /** The run is over: everything that it wrote has been heard, and is in its log, when this returns. */
+  ended(): void {
+    for (const [channel, { reader, log }] of this.#seen) {
+      reader.drain();
+      const rest = this.#host.ended(this.#service, channel);
+      if (rest.length > 0) log?.write(rest);
+    }
   }
 
   /** Returns false when the program does not read its standard input any more. */

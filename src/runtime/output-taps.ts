@@ -1,6 +1,6 @@
 // What is made of a program's output on its way to its log: escape sequences taken out, messages in capture mode,
 // events, the protocol of a listener.
-import { Capture } from '../core/capture.js';
+import { Capture, type Captured } from '../core/capture.js';
 import * as messages from '../core/main-log.js';
 import { AnsiStripper } from '../core/strip-ansi.js';
 import { sendToSyslog } from '../os/syslog.js';
@@ -18,6 +18,7 @@ export interface OutputTapsHost {
 }
 
 interface Tap {
+  readonly plan: StreamPlan;
   readonly capture: Capture | null;
   readonly ansi: AnsiStripper | null;
 }
@@ -39,27 +40,53 @@ export class OutputTaps {
       this.#host.protocol(group, name, bytes);
       return bytes;
     }
-    const pid = process.pid ?? 0;
     const tap = this.#tapOf(process.id, channel, plan);
-    const kept: Uint8Array[] = [];
-    for (const { kind, bytes: part } of tap.capture?.push(bytes) ?? [{ kind: 'log' as const, bytes }]) {
-      if (kind === 'within') continue;
+    return this.#make(process, channel, tap, tap.capture?.push(bytes) ?? [{ kind: 'log', bytes }]);
+  }
+
+  /** The run is over and all of it has been heard. Returns what was held back, as it might have been a beginning. */
+  ended(process: SupervisedProcess, channel: Channel): Uint8Array {
+    const tap = this.#taps.get(`${process.id} ${channel}`);
+    if (tap === undefined) return new Uint8Array();
+    const rest = this.#make(process, channel, tap, tap.capture?.end() ?? []);
+    return joinBytes([rest, tap.ansi?.end() ?? new Uint8Array()]);
+  }
+
+  #make(
+    process: SupervisedProcess,
+    channel: Channel,
+    { plan, ansi }: Tap,
+    parts: readonly Captured[],
+  ): Uint8Array {
+    const { group, name } = process.service;
+    const pid = process.pid ?? process.lastPid ?? 0;
+    const logged: Uint8Array[] = [];
+    for (const { kind, bytes } of parts) {
       if (kind === 'message') {
-        this.#host.publish({ type: `PROCESS_COMMUNICATION_${upper(channel)}`, name, group, pid, data: part });
+        this.#host.publish({
+          type: `PROCESS_COMMUNICATION_${upper(channel)}`,
+          name,
+          group,
+          pid,
+          data: bytes,
+        });
         this.#host.log(messages.emittedCommunication(name, channel));
-      } else kept.push(part);
+        continue;
+      }
+      // What stands between the marks is no part of the log, but is output all the same.
+      if (kind !== 'within') logged.push(bytes);
+      if (plan.publishes && kind !== 'unfinished' && bytes.length > 0)
+        this.#host.publish({
+          type: `PROCESS_LOG_${upper(channel)}`,
+          name,
+          group,
+          pid,
+          data: new Uint8Array(bytes),
+        });
     }
-    const logged = joinBytes(kept.length === 0 ? [new Uint8Array()] : kept);
-    if (plan.publishes && logged.length > 0)
-      this.#host.publish({
-        type: `PROCESS_LOG_${upper(channel)}`,
-        name,
-        group,
-        pid,
-        data: new Uint8Array(logged),
-      });
-    const clean = tap.ansi?.strip(logged) ?? logged;
-    if (plan.toSyslog) toSyslog(name, clean);
+    const all = joinBytes(logged.length === 0 ? [new Uint8Array()] : logged);
+    const clean = ansi?.strip(all) ?? all;
+    if (plan.toSyslog && clean.length > 0) toSyslog(name, clean);
     return clean;
   }
 
@@ -72,6 +99,7 @@ export class OutputTaps {
     const known = this.#taps.get(key);
     if (known !== undefined) return known;
     const tap = {
+      plan,
       capture: plan.captureMaxBytes > 0 ? new Capture(plan.captureMaxBytes) : null,
       ansi: plan.stripsAnsi ? new AnsiStripper() : null,
     };

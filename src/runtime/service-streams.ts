@@ -33,6 +33,7 @@ export class ServiceStreams {
     this.#childHost = {
       folder,
       heard: (service, channel, bytes) => this.#taps.hear(host.find(idOf(service)), channel, bytes),
+      ended: (service, channel) => this.#taps.ended(host.find(idOf(service)), channel),
       keepers: this.#keepers,
       complain: (attempt, error) => host.complain(attempt, error),
     };
@@ -47,9 +48,9 @@ export class ServiceStreams {
     return streams;
   }
 
-  /** Hears what it has said until now. */
-  drain(id: string): void {
-    this.#streams.get(id)?.drain();
+  /** Its run is over. */
+  ended(id: string): void {
+    this.#streams.get(id)?.ended();
   }
 
   /** After somebody has renamed the files. Throws SystemError. */

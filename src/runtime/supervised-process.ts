@@ -73,6 +73,11 @@ export class SupervisedProcess {
     return this.#program.pid;
   }
 
+  /** Of the last run, also when it is over. */
+  get lastPid(): number | null {
+    return this.#program.lastPid;
+  }
+
   get facts(): RunFacts {
     return this.#facts;
   }

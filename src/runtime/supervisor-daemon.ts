@@ -144,7 +144,7 @@ export class SupervisorDaemon {
   childEnded(pid: number, end: ProcessEnd): void {
     const process = this.supervisor.processOf(pid);
     // Its last words come before the news of its end.
-    if (process !== null) this.outputs.drain(process.id);
+    if (process !== null) this.outputs.ended(process.id);
     this.supervisor.childEnded(pid, end);
   }
 
