@@ -61,6 +61,15 @@ export const SPLICE_F_NONBLOCK = 2;
 /** fcntl(2) of Linux; a process without privileges may go up to /proc/sys/fs/pipe-max-size, 1 MiB by default. */
 export const F_SETPIPE_SZ = 1031;
 
+/** inotify(7) */
+export const IN_MODIFY = 2;
+export const IN_IGNORED = 0x8000;
+export const IN_ONESHOT = 0x8000_0000;
+export const IN_NONBLOCK = 0o4000;
+export const IN_CLOEXEC = 0o2_000_000;
+/** struct inotify_event without a name, as events of files are. */
+export const INOTIFY_EVENT_BYTES = 16;
+
 /** proc_pidinfo(3) of macOS. */
 export const PROC_PIDTBSDINFO = 3;
 

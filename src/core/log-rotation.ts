@@ -45,6 +45,16 @@ export function surplusHead(bytes: number, blockBytes: number, policy: LogRotati
   return Math.max(0, Math.floor(surplus / blockBytes) * blockBytes);
 }
 
+/** While a program writes, its log is looked at that often; while it does not, not at all. */
+export const LONGEST_LOOK_MS = 1000;
+export const SHORTEST_LOOK_MS = 20;
+
+/** When to look again at a log that grows by so many bytes in a millisecond: half the way to the limit. */
+export function msUntilLook(bytes: number, limit: number, speed: number): number {
+  const halfWayMs = speed > 0 ? (limit - bytes) / speed / 2 : LONGEST_LOOK_MS;
+  return Math.min(LONGEST_LOOK_MS, Math.max(SHORTEST_LOOK_MS, halfWayMs));
+}
+
 /** The names beside a log that are ours. */
 export const rotationNames = {
   /** A copy of the log's head that may not be whole. */
@@ -55,6 +65,14 @@ export const rotationNames = {
   backup: (log: string, slot: number, compressed: boolean): string =>
     `${log}.${slot}${compressed ? '.gz' : ''}`,
 } as const;
+
+/** The logs whose rotation was interrupted, by the names of the files in a folder. */
+export function leftLogs(files: readonly string[]): string[] {
+  const suffixes = [rotationNames.copying(''), rotationNames.copied('')];
+  return suffixes.flatMap((suffix) =>
+    files.filter((file) => file.endsWith(suffix)).map((file) => file.slice(0, -suffix.length)),
+  );
+}
 
 export type BackupStep =
   | { readonly name: 'remove'; readonly file: string }

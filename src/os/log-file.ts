@@ -4,7 +4,9 @@ import {
   closeSync,
   type FSWatcher,
   fstatSync,
+  lstatSync,
   openSync,
+  readdirSync,
   readlinkSync,
   realpathSync,
   type Stats,
@@ -14,8 +16,11 @@ import { basename, dirname, join } from 'node:path';
 import {
   isRotationDue,
   type LogFacts,
+  leftLogs,
   movableHead,
+  msUntilLook,
   msUntilTooOld,
+  SHORTEST_LOOK_MS,
   surplusHead,
 } from '../core/log-rotation.js';
 import { SystemError } from '../errors.js';
@@ -34,6 +39,11 @@ export interface LogFileOptions {
   readonly report: ReportLog;
   /** Another name of the file that the program writes to, as /proc gives, in case it has been renamed. */
   readonly held?: string | null;
+  /**
+   * Called when it has neither grown since it was last looked at nor anything to wait for: whoever keeps many may let
+   * go of it until it is written to again. Absent: it is told by the kernel.
+   */
+  readonly resting?: (bytes: number) => void;
 }
 
 /** The file that a descriptor of the process is open on; null: no regular file. */
@@ -52,9 +62,12 @@ export function realLogPath(path: string): string {
   }
 }
 
-/** While a program writes, its log is looked at that often; while it does not, not at all. */
-const LONGEST_LOOK_MS = 1000;
-const SHORTEST_LOOK_MS = 20;
+/** The logs in a folder, by name, whose rotation was interrupted: open() will finish it. */
+export function interruptedIn(folder: string): ReadonlySet<string> {
+  return new Set(leftLogs(readdirSync(encodeBytes(folder), 'buffer').map(decodeBytes)));
+}
+
+export const isLink = (path: string): boolean => lstatSync(encodeBytes(path)).isSymbolicLink();
 
 const TIMER_LIMIT_MS = 2 ** 31 - 1;
 
@@ -67,6 +80,7 @@ export class LogFile {
   readonly #path: string;
   readonly #policy: LogRotation;
   readonly #report: ReportLog;
+  readonly #resting: LogFileOptions['resting'];
   readonly #backups: LogBackups;
   readonly #trouble: Trouble;
   readonly #turn = new InTurn();
@@ -90,10 +104,11 @@ export class LogFile {
     return file;
   }
 
-  private constructor({ path, rotation, report, held }: LogFileOptions) {
+  private constructor({ path, rotation, report, held, resting }: LogFileOptions) {
     this.#path = path;
     this.#policy = rotation;
     this.#report = report;
+    this.#resting = resting;
     this.#backups = new LogBackups(path, rotation, report);
     this.#trouble = new Trouble(path, report);
     this.#log = { ...openLog(held ?? path), path };
@@ -217,12 +232,13 @@ export class LogFile {
     if (msUntilTooOld(this.#policy, ageMs) === 0) this.#since = Date.now();
     const ageWaitMs = msUntilTooOld(this.#policy, Date.now() - this.#since) ?? TIMER_LIMIT_MS;
     const speed = (this.#looked.written - before.written) / (this.#looked.at - before.at);
+    if (speed === 0 && this.#resting !== undefined && this.#policy.maxAgeMs === null)
+      return this.#resting(bytes);
     if (maxBytes === null || (speed === 0 && this.#watchGrowth(bytes))) {
       if (this.#policy.maxAgeMs !== null) this.#lookIn(ageWaitMs);
       return;
     }
-    const growWaitMs = speed > 0 ? (maxBytes - bytes) / speed / 2 : LONGEST_LOOK_MS;
-    this.#lookIn(Math.min(ageWaitMs, LONGEST_LOOK_MS, Math.max(SHORTEST_LOOK_MS, growWaitMs)));
+    this.#lookIn(Math.min(ageWaitMs, msUntilLook(bytes, maxBytes, speed)));
   }
 
   /** false: it has grown meanwhile, or the kernel has no watch to spare (max_user_watches, max_user_instances). */

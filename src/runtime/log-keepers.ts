@@ -1,88 +1,231 @@
-// Rotation of the logs that programs write to themselves. One keeper for each log, made when its program has started:
-// a few at a time, so that a thousand programs are started before the first keeper is made.
-
+// Rotation of the logs that programs write to themselves. While nobody writes to a log the kernel is asked to tell when
+// somebody does; while it is short it is looked at from time to time; only a log that comes near its limit gets a
+// keeper. So a thousand programs that say little cost neither descriptors nor work.
+import { basename } from 'node:path';
+import { LONGEST_LOOK_MS, msUntilLook, SHORTEST_LOOK_MS } from '../core/log-rotation.js';
+import { monotonicMs } from '../os/clock.js';
 import { folderOf } from '../os/folders.js';
+import { statOrNull } from '../os/log-backups.js';
 import { canCollapse } from '../os/log-collapse.js';
-import { LogFile, realLogPath } from '../os/log-file.js';
+import { interruptedIn, isLink, LogFile, realLogPath } from '../os/log-file.js';
 import type { LogNotice } from '../os/log-notice.js';
+import { WriteWatch } from '../os/write-watch.js';
 import type { StreamPlan } from '../spec/supervision.js';
 
-/** How many keepers are made before other events have their turn. */
-const AT_ONCE = 8;
+/** How many logs are looked at before other events have their turn. */
+const AT_ONCE = 32;
+
+/** The part of its limit below which a log that rests needs no keeper. */
+const NEAR = 0.5;
+
+export interface LogKeepersHost {
+  say(line: string): void;
+  /** Another name of the file that a program writes to as this log; null: nobody does. */
+  held(path: string): string | null;
+}
+
+interface Log {
+  readonly path: string;
+  plan: StreamPlan;
+  /** As it was seen last: its file, its length, and when. */
+  inode: number;
+  bytes: number;
+  at: number;
+  /** What the watch was given; null: it is looked at in a while, or has a keeper. */
+  watch: number | null;
+  timer: NodeJS.Timeout | null;
+  /** null also where it could not be opened, which has been told. */
+  keeper: Promise<LogFile | null> | null;
+}
 
 export class LogKeepers {
-  readonly #say: (line: string) => void;
-  readonly #keepers = new Map<string, Promise<LogFile | null>>();
+  readonly #host: LogKeepersHost;
+  readonly #logs = new Map<string, Log>();
   readonly #canCollapseIn = new Map<string, boolean>();
-  #due: (() => void)[] = [];
-  #isMaking = false;
+  /** By folder: which logs a supervisor was rotating when it was killed. */
+  readonly #leftIn = new Map<string, ReadonlySet<string>>();
+  readonly #writes = new WriteWatch<Log>((log) => {
+    log.watch = null;
+    this.#lookIn(log, SHORTEST_LOOK_MS);
+  });
+  readonly #due = new Set<Log>();
+  #isLooking = false;
 
-  constructor(say: (line: string) => void) {
-    this.#say = say;
+  constructor(host: LogKeepersHost) {
+    this.#host = host;
   }
 
   /** Whether a log of this plan can be rotated while its program writes to it; true where it is never rotated. */
-  canKeep({ path, maxBytes }: StreamPlan): boolean {
-    if (path === null || maxBytes === null) return true;
-    const folder = folderOf(path);
+  canKeep(plan: StreamPlan): boolean {
+    if (plan.path === null || !isRotated(plan)) return true;
+    const folder = folderOf(plan.path);
     let can = this.#canCollapseIn.get(folder);
     if (can === undefined) {
-      can = canCollapse(realLogPath(path));
+      can = canCollapse(realLogPath(plan.path));
       this.#canCollapseIn.set(folder, can);
     }
     return can;
   }
 
-  /** The program has opened its log. Returns at once. */
-  keep({ path, maxBytes, backups, compress }: StreamPlan): void {
-    if (path === null || maxBytes === null) return;
-    const keeper = this.#keepers.get(path);
-    if (keeper !== undefined) {
-      void keeper.then((file) => file?.follow());
+  /** The program has opened its log. Returns at once: a thousand programs are started before the first look. */
+  keep(plan: StreamPlan): void {
+    const { path } = plan;
+    if (path === null || !isRotated(plan)) return;
+    const known = this.#logs.get(path);
+    if (known?.keeper != null) {
+      void known.keeper.then((file) => file?.follow());
       return;
     }
-    const rotation = { maxBytes, maxAgeMs: null, backups, compress };
-    const made = new Promise<LogFile | null>((resolve) => {
-      this.#due.push(() => {
-        const options = {
-          path: realLogPath(path),
-          rotation,
-          report: (notice: LogNotice) => this.#told(notice),
-        };
-        LogFile.open(options).then(resolve, (error: unknown) => {
-          this.#say(`cannot rotate log ${path}: ${error instanceof Error ? error.message : String(error)}`);
-          resolve(null);
-        });
-      });
-    });
-    this.#keepers.set(path, made);
-    this.#makeSome();
+    const log = known ?? { path, plan, inode: 0, bytes: -1, at: 0, watch: null, timer: null, keeper: null };
+    log.plan = plan;
+    // It may be another file now.
+    log.inode = 0;
+    this.#logs.set(path, log);
+    this.#due.add(log);
+    this.#lookAtSome();
   }
 
   /** After somebody has renamed the files. */
   reopen(): void {
-    for (const [path, keeper] of this.#keepers)
-      void keeper
-        .then((file) => file?.reopen())
-        .catch((error: unknown) => this.#say(`cannot reopen log ${path}: ${String(error)}`));
+    for (const log of this.#logs.values())
+      if (log.keeper !== null || !isNamed(log.path, this.#host.held(log.path)))
+        void this.#keeperOf(log)
+          .then((file) => file?.reopen())
+          .catch((error: unknown) => this.#host.say(`cannot reopen log ${log.path}: ${String(error)}`));
   }
 
   forget(path: string): void {
-    void this.#keepers.get(path)?.then((file) => file?.[Symbol.asyncDispose]());
-    this.#keepers.delete(path);
+    const log = this.#logs.get(path);
+    if (log === undefined) return;
+    this.#logs.delete(path);
+    this.#due.delete(log);
+    this.#rest(log);
+    void log.keeper?.then((file) => file?.[Symbol.asyncDispose]());
   }
 
-  #makeSome(): void {
-    if (this.#isMaking || this.#due.length === 0) return;
-    this.#isMaking = true;
+  #lookAtSome(): void {
+    if (this.#isLooking || this.#due.size === 0) return;
+    this.#isLooking = true;
     setImmediate(() => {
-      for (const make of this.#due.splice(0, AT_ONCE)) make();
-      this.#isMaking = false;
-      this.#makeSome();
+      let left = AT_ONCE;
+      for (const log of this.#due) {
+        this.#due.delete(log);
+        this.#look(log);
+        left -= 1;
+        if (left === 0) break;
+      }
+      this.#isLooking = false;
+      this.#lookAtSome();
     });
   }
 
-  #told(notice: LogNotice): void {
-    if (notice.name === 'trouble') this.#say(`cannot rotate log ${notice.log}: ${notice.reason}`);
+  #look(log: Log): void {
+    if (log.keeper !== null) return;
+    this.#rest(log);
+    try {
+      this.#decide(log);
+    } catch (error) {
+      // EACCES, EIO and the like: it is looked at again when its program is started again.
+      this.#host.say(
+        `cannot rotate log ${log.path}: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
   }
+
+  /** Leaves it to the kernel, to a look later on, or to a keeper. */
+  #decide(log: Log): void {
+    const { plan, inode, bytes: before, at } = log;
+    const stats = statOrNull(log.path);
+    const isFirst = inode === 0;
+    if (stats === null || (!isFirst && stats.ino !== inode)) {
+      // Renamed or removed under the program's hands.
+      if (this.#host.held(log.path) !== null) void this.#keeperOf(log);
+      return;
+    }
+    const { size: bytes } = stats;
+    const near = (plan.maxBytes ?? Number.POSITIVE_INFINITY) * NEAR;
+    if (bytes >= near || (isFirst && this.#asksForKeeper(log))) return void this.#keeperOf(log);
+    log.inode = stats.ino;
+    log.bytes = bytes;
+    log.at = monotonicMs();
+    if (isFirst || bytes === before) this.#sleep(log);
+    else this.#lookIn(log, msUntilLook(bytes, near, (bytes - before) / (log.at - at)));
+  }
+
+  /** Until it is written to. */
+  #sleep(log: Log): void {
+    log.watch = this.#writes.add(log.path, log);
+    // Written to just now, or nobody would tell.
+    if (log.watch === null || statOrNull(log.path)?.size !== log.bytes) this.#lookIn(log, LONGEST_LOOK_MS);
+  }
+
+  #asksForKeeper({ path, plan }: Log): boolean {
+    if (plan.maxAgeMs !== null || plan.compress || isLink(path)) return true;
+    const folder = folderOf(path);
+    let left = this.#leftIn.get(folder);
+    if (left === undefined) {
+      left = interruptedIn(folder);
+      this.#leftIn.set(folder, left);
+    }
+    return left.has(basename(path));
+  }
+
+  #lookIn(log: Log, waitMs: number): void {
+    log.timer = setTimeout(() => this.#look(log), waitMs);
+  }
+
+  #rest(log: Log): void {
+    if (log.timer !== null) clearTimeout(log.timer);
+    log.timer = null;
+    if (log.watch !== null) this.#writes.remove(log.watch);
+    log.watch = null;
+  }
+
+  #keeperOf(log: Log): Promise<LogFile | null> {
+    this.#rest(log);
+    log.keeper ??= this.#open(log);
+    return log.keeper;
+  }
+
+  async #open(log: Log): Promise<LogFile | null> {
+    const { path, plan } = log;
+    const { maxBytes, maxAgeMs, backups, compress } = plan;
+    const held = this.#host.held(path);
+    try {
+      return await LogFile.open({
+        path: realLogPath(path),
+        rotation: { maxBytes, maxAgeMs, backups, compress },
+        report: (notice: LogNotice) => this.#told(notice),
+        held: isNamed(path, held) ? null : held,
+        resting: (bytes) => this.#isResting(log, bytes),
+      });
+    } catch (error) {
+      this.#host.say(`cannot rotate log ${path}: ${error instanceof Error ? error.message : String(error)}`);
+      return null;
+    }
+  }
+
+  #isResting(log: Log, bytes: number): void {
+    void log.keeper?.then((file) => file?.[Symbol.asyncDispose]());
+    log.keeper = null;
+    const stats = statOrNull(log.path);
+    if (stats === null) return;
+    log.inode = stats.ino;
+    log.bytes = bytes;
+    log.at = monotonicMs();
+    this.#sleep(log);
+  }
+
+  #told(notice: LogNotice): void {
+    if (notice.name === 'trouble') this.#host.say(`cannot rotate log ${notice.log}: ${notice.reason}`);
+  }
+}
+
+const isRotated = ({ maxBytes, maxAgeMs }: StreamPlan): boolean => maxBytes !== null || maxAgeMs !== null;
+
+/** Whether a file is to be found under a log's name. */
+function isNamed(path: string, file: string | null): boolean {
+  if (file === null) return true;
+  const [named, held] = [statOrNull(path), statOrNull(file)];
+  return named?.ino === held?.ino && named?.dev === held?.dev;
 }

@@ -1,4 +1,5 @@
 // The streams of all services of a supervisor, by `group:name`, and what is made of what they say.
+import { heldFile } from '../os/log-file.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
 import { idOf } from '../spec/supervision.js';
 import type { SupervisorEvent } from '../spec/supervisor-event.js';
@@ -29,7 +30,10 @@ export class ServiceStreams {
   constructor(folder: string, host: ServiceStreamsHost) {
     this.#host = host;
     this.#taps = new OutputTaps(host);
-    this.#keepers = new LogKeepers((text) => host.log({ level: 'ERRO', text }));
+    this.#keepers = new LogKeepers({
+      say: (text) => host.log({ level: 'ERRO', text }),
+      held: (path) => this.#heldAs(path),
+    });
     this.#childHost = {
       folder,
       heard: (service, channel, bytes) => this.#taps.hear(host.find(idOf(service)), channel, bytes),
@@ -57,6 +61,16 @@ export class ServiceStreams {
   reopen(): void {
     for (const streams of this.#streams.values()) streams.reopen();
     this.#keepers.reopen();
+  }
+
+  /** The file that a program writes to as this log, whatever its name is by now. */
+  #heldAs(path: string): string | null {
+    for (const [id, streams] of this.#streams) {
+      const { pid } = this.#host.find(id);
+      if (pid !== null && streams.path('stdout') === path) return heldFile(pid, 1);
+      if (pid !== null && streams.path('stderr') === path) return heldFile(pid, 2);
+    }
+    return null;
   }
 
   forget(id: string): void {

@@ -37,6 +37,8 @@ export interface StreamPlan {
   readonly path: string | null;
   /** null: never rotated. */
   readonly maxBytes: number | null;
+  /** Rotated when it is as old as that; null: at no age. */
+  readonly maxAgeMs: number | null;
   readonly backups: number;
   readonly compress: boolean;
   /** How much of what stands between the two marks of capture mode is kept; 0: no capture mode. */

@@ -154,7 +154,7 @@ export const extraKeys = {
   exit_on: ours('fatal or exited', null, 'the supervisor ends when it is FATAL, or when it ended in any way'),
   killmode: ours('killmode', null, 'whom signals reach (default: by stopasgroup and killasgroup)'),
   log_compress: ours('boolean', 'false', 'gzip rotated logs'),
-  log_max_age: ours('duration', null, 'delete rotated logs that are older'),
+  log_max_age: ours('duration', null, 'rotate logs when they are as old as this'),
   reload_signal: ours('signal', null, 'tells it to read its configuration again'),
   pid_file: ours('text', null, 'it daemonizes itself, and writes its pid here'),
 } as const satisfies DirectiveTable;

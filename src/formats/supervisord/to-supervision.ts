@@ -85,6 +85,7 @@ function streamPlan(
   return {
     path: file.kind === 'file' ? file.path : file.kind === 'auto' ? autoLogs[channel] : null,
     maxBytes: maxBytes === 0 ? null : maxBytes,
+    maxAgeMs: instance.log_max_age,
     backups: instance[`${channel}_logfile_backups`],
     compress: instance.log_compress,
     captureMaxBytes: instance[`${channel}_capture_maxbytes`],

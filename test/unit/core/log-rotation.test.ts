@@ -3,11 +3,15 @@ import { test } from 'node:test';
 import {
   type BackupStep,
   isRotationDue,
+  LONGEST_LOOK_MS,
+  leftLogs,
   movableHead,
+  msUntilLook,
   msUntilTooOld,
   plainBackups,
   planNewBackup,
   planNoBackups,
+  SHORTEST_LOOK_MS,
   surplusHead,
 } from '../../../src/core/log-rotation.js';
 import type { LogRotation } from '../../../src/spec/service-spec.js';
@@ -216,4 +220,23 @@ test('what is still to be compressed is the plain backups that are kept, the new
   const files = ['web.log', 'web.log.3', 'web.log.1', 'web.log.2.gz', 'web.log.7', 'web.log.compressing'];
   assert.deepEqual(plainBackups('web.log', files, 5), ['web.log.1', 'web.log.3']);
   assert.deepEqual(plainBackups('web.log', [], 5), []);
+});
+
+test('a growing log is looked at again half the way to its limit, at bearable intervals', () => {
+  const rows: readonly [bytes: number, speed: number, waitMs: number][] = [
+    [0, 10, 50],
+    [500, 10, 25],
+    [999, 10, SHORTEST_LOOK_MS],
+    [1000, 10, SHORTEST_LOOK_MS],
+    [0, 0.01, LONGEST_LOOK_MS],
+    [0, 0, LONGEST_LOOK_MS],
+    // It has become shorter.
+    [0, -1, LONGEST_LOOK_MS],
+  ];
+  for (const [bytes, speed, waitMs] of rows) assert.equal(msUntilLook(bytes, 1000, speed), waitMs);
+});
+
+test('the logs whose rotation was interrupted are told by what lies beside them', () => {
+  const files = ['a', 'a.rotating', 'b', 'b.1', 'c.rotated', 'rotated'];
+  assert.deepEqual(leftLogs(files), ['a', 'c']);
 });
