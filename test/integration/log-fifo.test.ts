@@ -394,7 +394,8 @@ test('lines that a killed run has left in its spool are in the log of the next, 
   writeSync(program, ' and half\n');
   await pump.drain();
   await close();
-  assert.match(readFileSync(options.path, 'utf8'), /"one"\}\ntwo, half and half\n$/);
+  // Killed between the first line and the record of it, that is made anew too.
+  assert.match(readFileSync(options.path, 'utf8'), /^(?:\{.*"one"\}|one)\ntwo, half and half\n$/);
   assertTidy(options.folder);
   closeSync(program);
 });
