@@ -21,7 +21,9 @@ export class StringVector {
     this.address = addressOf(this.block);
     let offset = pointerBytes;
     strings.forEach((bytes, index) => {
-      this.block.writeBigUInt64LE(BigInt(this.address + offset), 8 * index);
+      // In halves: an environment is long, and BigInt costs as much as all the rest.
+      this.block.writeUInt32LE((this.address + offset) % 2 ** 32, 8 * index);
+      this.block.writeUInt32LE(Math.floor((this.address + offset) / 2 ** 32), 8 * index + 4);
       this.block.set(bytes, offset);
       offset += bytes.length + 1;
     });

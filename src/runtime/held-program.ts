@@ -256,13 +256,12 @@ export class HeldProgram {
   }
 
   memory(): ProgramMemory {
-    const { state, pid } = this.#runner;
-    const held = pid === null ? null : identityOf(pid);
+    const life = this.describe();
     return {
-      state,
-      process: held,
+      state: this.state,
+      process: life.process,
       isChild: this.#adopted === null,
-      life: this.describe(),
+      life,
       watch: this.#watch?.handOver() ?? { socket: null, pipe: null },
       following: this.#follower?.memory() ?? null,
     };

@@ -17,8 +17,8 @@ import { watchers } from './watchers.js';
 
 /** Who needs longer for all its programs is started once. */
 const SLOW_MS = 8000;
-/** A program runs when it has stayed up for a second; after that the supervisor has nothing to do. */
-const QUIET_MS = 3000;
+/** After this long without work a collector has given back what the start of the programs needed. */
+const QUIET_MS = 20_000;
 const STATUS_ROUNDS = 7;
 
 interface Quiet {
