@@ -2,7 +2,7 @@
 import type { KeyChange } from '../formats/supervisord/plan-update.js';
 import { type UpdateStep, updateSteps } from '../formats/supervisord/update-steps.js';
 import { type KnownSupervisor, supervisorOf } from '../runtime/known-supervisors.js';
-import { type ConfigPlace, loadSupervisordConfig, placeOf } from '../runtime/load-supervisord-config.js';
+import { type ConfigPlace, placeOf, readConfigAt } from '../runtime/load-supervisord-config.js';
 import { visible } from '../spec/byte-text.js';
 import { idOf } from '../spec/supervision.js';
 import { configFile } from './config-file.js';
@@ -13,7 +13,7 @@ export const planCommand: Handler = (parsed, { cwd, environment }) => {
   const given: ConfigPlace = placeOf(configFile(parsed), { overrides: {}, cwd: cwd ?? '/', environment });
   const supervisor = supervisorOf(given.file, userState());
   // With its own options and environment, since that is how it will read.
-  const config = loadSupervisordConfig(supervisor?.about.place ?? given);
+  const config = readConfigAt(supervisor?.about.place ?? given);
   const steps = updateSteps(supervisor ?? { groups: [] }, config, (process) =>
     isUp(supervisor, idOf(process)),
   );

@@ -1,14 +1,16 @@
 // tsdaemon supervise, which is also what answers to the name supervisord: its options, its words, its exit codes.
 import { ConfigError, TsdaemonError } from '../errors.js';
+import type { SupervisordConfig } from '../formats/supervisord/config.js';
 import { nothingFound, searchPaths } from '../formats/supervisord/discovery.js';
 import { overrideFault, readSupervisordLine, type SupervisordLine } from '../formats/supervisord/options.js';
 import type { Caller } from '../os/caller.js';
 import {
+  type ConfigPlace,
   configSource,
   findSupervisordConfig,
-  loadSupervisordConfig,
   movedTo,
   placeOf,
+  readConfigAt,
 } from '../runtime/load-supervisord-config.js';
 import { type SupervisorStart, superviseDetached, superviseHere } from '../runtime/start-supervisor.js';
 import { userState } from './context.js';
@@ -53,14 +55,15 @@ function supervise(
   const fault = overrideFault(line.overrides, line.spelled, configSource(given));
   if (fault !== null) return complain(fault, calledAs);
   try {
-    // Messages name the file as it was given.
-    const config = loadSupervisordConfig({ ...given, file: found });
+    const config = readGiven(given, found);
     const { nodaemon, directory, umask, minfds } = config.supervisord;
     const place = movedTo(given, nodaemon ? null : directory);
     const start: SupervisorStart = {
       config,
       order: {
         place,
+        // Read again where a relative path means another file than here.
+        ...(place === given ? { kept: config } : {}),
         inherited: {
           cwd: place.cwd,
           umask: nodaemon ? process.umask() : umask,
@@ -79,6 +82,16 @@ function supervise(
       return 2;
     }
     return complain(error.message, calledAs);
+  }
+}
+
+/** Throws ConfigError, which names the file as it was given. */
+function readGiven(place: ConfigPlace, found: string): SupervisordConfig {
+  try {
+    return readConfigAt(place);
+  } catch (error) {
+    if (error instanceof ConfigError) readConfigAt({ ...place, file: found });
+    throw error;
   }
 }
 

@@ -24,8 +24,17 @@ export interface ConfigPlace {
   readonly addedFile?: string;
 }
 
-/** Throws ConfigError, whose message is supervisord's own. */
+/** For a long life. Throws ConfigError, whose message is supervisord's own. */
 export function loadSupervisordConfig(
+  place: ConfigPlace,
+  programs: readonly AddedProgram[] = readAddedFile(place.addedFile),
+): SupervisordConfig {
+  // Plain data made anew is half the size: objects share their shapes, and texts hold no longer on to the whole file.
+  return JSON.parse(JSON.stringify(readConfigAt(place, programs))) as SupervisordConfig;
+}
+
+/** For a short one. Throws ConfigError, whose message is supervisord's own. */
+export function readConfigAt(
   place: ConfigPlace,
   programs: readonly AddedProgram[] = readAddedFile(place.addedFile),
 ): SupervisordConfig {
@@ -33,8 +42,7 @@ export function loadSupervisordConfig(
   const source = { ...configSource(place), ...(file === undefined ? {} : { added: { file, programs } }) };
   const config = withOverrides(readSupervisordConfig(source), place.overrides, source);
   if (typeof config === 'string') throw new ConfigError(config, []);
-  // Plain data made anew is half the size: objects share their shapes, and texts hold no longer on to the whole file.
-  return JSON.parse(JSON.stringify(config)) as SupervisordConfig;
+  return config;
 }
 
 /** Empty where nothing was added. Throws ConfigError for a file that somebody has spoilt. */

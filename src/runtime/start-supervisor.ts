@@ -9,6 +9,7 @@ import { makeMessage, readToEnd } from '../os/message.js';
 import { setDisposition } from '../os/signals.js';
 import { noRestart, type ServiceSpec, watchNothing } from '../spec/service-spec.js';
 import { addedFileIn } from './added-programs.js';
+import { readAddedFile } from './load-supervisord-config.js';
 import { startDaemon } from './start-daemon.js';
 import { type StartedDaemon, WATCH_ORDER_DESCRIPTOR, WATCH_VERDICT_DESCRIPTOR } from './start-request.js';
 import {
@@ -74,7 +75,17 @@ export function superviseDetached(start: SupervisorStart): StartedDaemon {
 function orderOf({ order, config, stateDirectory }: SupervisorStart, isForeground: boolean): SuperviseOrder {
   const key = `${order.place.file} ${config.supervisord.identifier}`;
   const folder = join(stateDirectory, 'supervisors', folderName(key));
-  return { ...order, isForeground, folder, place: { ...order.place, addedFile: addedFileIn(folder) } };
+  const addedFile = addedFileIn(folder);
+  const { kept, ...rest } = order;
+  // What was added at run time is in no file that was read here.
+  const isWhole = kept !== undefined && readAddedFile(addedFile).length === 0;
+  return {
+    ...rest,
+    ...(isWhole ? { kept } : {}),
+    isForeground,
+    folder,
+    place: { ...order.place, addedFile },
+  };
 }
 
 /** Readable, and another one for every configuration. */

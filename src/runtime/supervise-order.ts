@@ -16,7 +16,7 @@ export interface SuperviseOrder {
   readonly isForeground: boolean;
   /** From its own former self: what it knew before it exchanged its code. */
   readonly memory?: SupervisorMemory;
-  /** The configuration that goes on; absent: it is read anew. */
+  /** The configuration that goes on, or was read just now; absent: it is read anew. */
   readonly kept?: SupervisordConfig;
   /** How often it has exchanged its code. */
   readonly exchanges?: number;
