@@ -12,6 +12,7 @@ import { argvOf, childrenOf, descriptorsOf, processesMentioning } from '../suppo
 import { type Struct, TestSupervisor } from '../support/supervisors.js';
 import { until } from '../support/until.js';
 import { makeWorld } from '../support/world.js';
+import { makeRandom } from '../unit/random.js';
 import { anonymousBytes } from './process-costs.js';
 
 /** Lines of a flood, and when its log is rotated. */
@@ -21,7 +22,7 @@ const MAX_BYTES = 200_000;
 const BACKUPS = 2000;
 
 const { minutes, programs, seed } = readFlags();
-const random = generator(seed);
+const random = makeRandom(seed);
 
 await using world = await makeWorld();
 await using ours = new TestSupervisor(world, 'ours');
@@ -84,7 +85,7 @@ const acts: Readonly<Record<string, () => Promise<void>>> = {
   },
   'logs are flooded and the supervisor is killed': async () => {
     for (const pid of await pidsOf(some(3))) if (isReady(pid)) kill(pid, 'SIGUSR2');
-    await pause(50 * random());
+    await pause(50 * random.share());
     await successor();
   },
   'the supervisor is killed': successor,
@@ -99,7 +100,7 @@ const acts: Readonly<Record<string, () => Promise<void>>> = {
     for (const name of some(5)) revisions[names.indexOf(name)]! += 1;
     configure();
     kill(ours.child.pid!, 'SIGHUP');
-    await pause(200 * random());
+    await pause(200 * random.share());
     await successor();
   },
 };
@@ -115,7 +116,7 @@ const lastLife = end - (end - begin) / 3;
 console.log(`${minutes} minutes, ${programs} programs, --seed ${seed}`);
 for (let round = 1; performance.now() < end; round += 1) {
   const isLastLife = performance.now() > lastLife;
-  const [name, act] = pick(
+  const [name, act] = random.pick(
     Object.entries(acts).filter(([title]) => !isLastLife || !title.includes('the supervisor')),
   );
   counts[name] = (counts[name] ?? 0) + 1;
@@ -298,7 +299,7 @@ async function pidsOf(chosen: readonly string[]): Promise<number[]> {
 }
 
 function some(most: number): string[] {
-  const chosen = Array.from({ length: 1 + Math.floor(random() * most) }, () => pick(names));
+  const chosen = Array.from({ length: 1 + Math.floor(random.share() * most) }, () => random.pick(names));
   return [...new Set(chosen)];
 }
 
@@ -308,21 +309,6 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // ESRCH: it was quicker.
   }
-}
-
-function pick<T>(choices: readonly T[]): T {
-  return choices[Math.floor(random() * choices.length)]!;
-}
-
-/** mulberry32: the same seed is the same soak, but for the kernel's scheduling. */
-function generator(from: number): () => number {
-  let state = from;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function readFlags(): { minutes: number; programs: number; seed: number } {

@@ -9,9 +9,10 @@ import { parseArgs } from 'node:util';
 import { isAlive } from '../support/proc.js';
 import { until } from '../support/until.js';
 import { makeWatchedWorld, type WatchedWorld } from '../support/watched.js';
+import { makeRandom } from '../unit/random.js';
 
 const { rounds, seed } = readFlags();
-const random = generator(seed);
+const random = makeRandom(seed);
 const files = ['--pidfile', 'x.pid', '--watchdog-pidfile', 'w.pid', '--output', 'web.log'];
 // A line at once and one for each USR1, so that a missing one shows. It waits without a child, on a FIFO that nobody
 // writes to.
@@ -78,8 +79,8 @@ console.log(`${rounds} rounds, --seed ${seed}`);
 await world.sh('mkfifo idle');
 await repair(world, [run]);
 for (let round = 1; round <= rounds; round += 1) {
-  const [name, mishap] = pick(Object.entries(mishaps));
-  const commands = pick(repairs);
+  const [name, mishap] = random.pick(Object.entries(mishaps));
+  const commands = random.pick(repairs);
   const what = `round ${round}: ${name}, then ${commands.map(([verb]) => verb).join(' and ')} at once`;
   counts[name] = (counts[name] ?? 0) + 1;
   try {
@@ -157,7 +158,7 @@ async function interrupted(world: WatchedWorld, args: readonly string[]): Promis
   const command = world.start(['tsdaemon', ...args], { stdio: 'ignore' });
   const closed = new Promise((resolve) => command.once('close', resolve));
   // A command takes some 50 to 100 ms.
-  await Promise.race([closed, pause(120 * random())]);
+  await Promise.race([closed, pause(120 * random.share())]);
   command.kill('SIGKILL');
   await closed;
 }
@@ -172,28 +173,13 @@ function kill(pid: number): void {
 
 /** Mostly within what a restart takes, now and then much longer. */
 function moment(): number {
-  return random() < 0.8 ? 3 * random() : 60 * random();
+  return random.share() < 0.8 ? 3 * random.share() : 60 * random.share();
 }
 
 /** Finer than a timer. */
 function spin(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
-}
-
-function pick<T>(choices: readonly T[]): T {
-  return choices[Math.floor(random() * choices.length)]!;
-}
-
-/** mulberry32: the same seed is the same soak, but for the kernel's scheduling. */
-function generator(from: number): () => number {
-  let state = from;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function readFlags(): { rounds: number; seed: number } {

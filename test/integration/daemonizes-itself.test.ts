@@ -1,9 +1,8 @@
 // Programs that daemonize themselves are followed: by their own pidfile, or by who is left, and from one main
 // process to the next. The test stands in for the watchdog, and does what that does at each end of a process.
 import assert from 'node:assert/strict';
-import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
-import { join } from 'node:path';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import test, { before } from 'node:test';
 import { findMain, followMain, type MainChoice, type TreeMember } from '../../src/core/main-process.js';
 import { becomeSubreaper } from '../../src/os/children.js';
@@ -13,8 +12,9 @@ import { probeHttp } from '../../src/os/probes.js';
 import { ProcessHandle } from '../../src/os/process-handle.js';
 import { descendantsOf, readStat } from '../../src/os/processes.js';
 import { statOf } from '../support/proc.js';
-import { needs, needsLinux } from '../support/tools.js';
+import { needsLinux } from '../support/tools.js';
 import { until } from '../support/until.js';
+import { configureApache, configureNginx, needsApache, needsNginx } from '../support/web-servers.js';
 import { makeWorld, type World } from '../support/world.js';
 
 const skip = needsLinux;
@@ -158,14 +158,6 @@ test('a program that fails, or leaves nobody, is gone', { skip }, async () => {
   assert.equal((await keeper.start(['/bin/sh', '-c', 'exit 0'])).is, 'gone');
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function assertServes(port: number): Promise<void> {
   await until(
     async () => assert.deepEqual(await probeHttp(`http://127.0.0.1:${port}/`, 1000), { isReady: true }),
@@ -173,26 +165,6 @@ async function assertServes(port: number): Promise<void> {
       withinMs: LONG,
     },
   );
-}
-
-/** The executable itself: nginx starts its successor by the name by which it was started. */
-const nginx = ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/bin/nginx'].find((path) => existsSync(path));
-const needsNginx =
-  skip || (nginx === undefined && needs('nginx')) || (nginx === undefined && 'needs nginx in sbin');
-
-async function configureNginx(world: World): Promise<{ argv: [string, ...string[]]; port: number }> {
-  const port = await freePort();
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((kind) => `${kind}_temp_path ${world.path(kind)};`)
-    .join(' ');
-  writeFileSync(
-    world.path('nginx.conf'),
-    `worker_processes 2; pid ${world.path('nginx.pid')}; error_log ${world.path('error.log')} notice;
-    events { worker_connections 32; }
-    http { access_log off; ${temporary}
-    server { listen 127.0.0.1:${port}; location / { return 200 "on"; } } }`,
-  );
-  return { argv: [nginx!, '-p', world.cwd, '-c', world.path('nginx.conf')], port };
 }
 
 const pidIn = (world: World, file: string): number => Number(world.read(file));
@@ -273,35 +245,12 @@ test('an nginx that cannot have its port is gone before it was there', { skip: n
   assert.match(world.read('error.log'), /Address already in use/);
 });
 
-const apacheModules = '/usr/lib/apache2/modules';
-const needsApache = skip || needs('apache2') || (!existsSync(apacheModules) && `needs ${apacheModules}`);
-
 test('Apache is followed into the background, through a graceful restart, and to its end', {
   skip: needsApache,
 }, async () => {
   await using world = await makeWorld();
   await using keeper = new Keeper(world, 'httpd.pid');
-  const port = await freePort();
-  const modules = ['mpm_event', 'authz_core'].map((name) => {
-    const file = join(apacheModules, `mod_${name}.so`);
-    return `LoadModule ${name}_module ${file}`;
-  });
-  const root = process.getuid!() === 0 ? ['User www-data', 'Group www-data'] : [];
-  writeFileSync(
-    world.path('httpd.conf'),
-    [
-      `ServerRoot ${world.cwd}`,
-      'ServerName localhost',
-      `PidFile ${world.path('httpd.pid')}`,
-      `DefaultRuntimeDir ${world.cwd}`,
-      `ErrorLog ${world.path('error.log')}`,
-      `Listen 127.0.0.1:${port}`,
-      'StartServers 1',
-      ...modules,
-      ...root,
-    ].join('\n'),
-  );
-  const argv = ['/usr/sbin/apache2', '-f', world.path('httpd.conf'), '-k', 'start'] as const;
+  const { argv } = await configureApache(world);
   const main = mainOf(await keeper.start(argv));
   assert.equal(main.pid, pidIn(world, 'httpd.pid'));
   assert.equal(main.parent, process.pid);

@@ -1,13 +1,13 @@
 // Programs that go into the background by themselves, under a watchdog: the real nginx and Apache, and small ones.
 import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import test from 'node:test';
 import { isAlive, statOf } from '../support/proc.js';
-import { askShaky, freePort } from '../support/shaky.js';
-import { needs, needsLinux } from '../support/tools.js';
+import { askShaky } from '../support/shaky.js';
+import { needsLinux } from '../support/tools.js';
 import { until } from '../support/until.js';
 import { ended, makeWatchedWorld, timed, type WatchedWorld } from '../support/watched.js';
+import { configureApache, configureNginx, needsApache, needsNginx } from '../support/web-servers.js';
 
 const skip = needsLinux;
 const LONG = { withinMs: 15_000 };
@@ -110,27 +110,15 @@ test('what goes into the background and is probed is ready when both are done', 
   await assertFollowed(world, await running);
 });
 
-/** The executable itself: nginx starts its successor by the name by which it was started. */
-const nginx = ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/bin/nginx'].find((path) => existsSync(path));
-const needsNginx = skip || (nginx === undefined && 'needs nginx in sbin');
-
-async function configureNginx(
-  world: WatchedWorld,
-): Promise<{ argv: [string, ...string[]]; flags: string[]; port: number }> {
-  const port = await freePort();
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((kind) => `${kind}_temp_path ${world.path(kind)};`)
-    .join(' ');
-  writeFileSync(
-    world.path('nginx.conf'),
-    `worker_processes 2; pid ${world.path('nginx.pid')}; error_log ${world.path('error.log')} notice;
-    events { worker_connections 32; }
-    http { access_log off; ${temporary}
-    server { listen 127.0.0.1:${port}; location / { return 200 "on"; } } }`,
-  );
-  const flags = ['--program-pidfile', 'nginx.pid', '--pidfile', 'x.pid', '--stop-signal', 'QUIT', ...atOnce];
-  return { argv: [nginx!, '-p', world.cwd, '-c', world.path('nginx.conf')], flags, port };
-}
+const nginxFlags = [
+  '--program-pidfile',
+  'nginx.pid',
+  '--pidfile',
+  'x.pid',
+  '--stop-signal',
+  'QUIT',
+  ...atOnce,
+];
 
 /** A binary upgrade, as nginx documents it; returns the new master. */
 async function upgradeNginx(world: WatchedWorld, master: number): Promise<number> {
@@ -149,8 +137,8 @@ test('nginx is held: ready, through a binary upgrade, killed and started again, 
   skip: needsNginx,
 }, async () => {
   await using world = await makeWatchedWorld();
-  const { argv, flags, port } = await configureNginx(world);
-  const first = await world.watched([...flags, '--ready', `http://127.0.0.1:${port}/`], argv);
+  const { argv, port } = await configureNginx(world);
+  const first = await world.watched([...nginxFlags, '--ready', `http://127.0.0.1:${port}/`], argv);
   assert.equal(first, world.pidIn('nginx.pid'));
   assert.equal(await askShaky(port), 'on');
   const second = await upgradeNginx(world, first);
@@ -177,8 +165,8 @@ test('nginx is held also by the next watchdog, which is not its parent, and thro
   skip: needsNginx,
 }, async () => {
   await using world = await makeWatchedWorld();
-  const { argv, flags } = await configureNginx(world);
-  const first = await world.watched(flags, argv);
+  const { argv } = await configureNginx(world);
+  const first = await world.watched(nginxFlags, argv);
   assert.equal((await world.tsdaemon(['upgrade', 'web'])).code, 0);
   const second = await upgradeNginx(world, first);
   await assertFollowed(world, second);
@@ -203,45 +191,22 @@ test('nginx is held also by the next watchdog, which is not its parent, and thro
 test('an nginx that cannot have its port is told by its own words', { skip: needsNginx }, async () => {
   await using world = await makeWatchedWorld();
   await using other = await makeWatchedWorld();
-  const { argv, flags, port } = await configureNginx(world);
-  await world.watched(flags, argv);
+  const { argv, port } = await configureNginx(world);
+  await world.watched(nginxFlags, argv);
   const theirs = await configureNginx(other);
   await other.sh(`sed -i 's/127.0.0.1:${theirs.port}/127.0.0.1:${port}/' nginx.conf`);
-  const outcome = await other.runWatched([...theirs.flags, '--restart', 'no'], theirs.argv);
+  const outcome = await other.runWatched([...nginxFlags, '--restart', 'no'], theirs.argv);
   assert.equal(outcome.code, 1);
   assert.match(outcome.stderr, /Address already in use/);
   assert.match(outcome.stderr, /tsdaemon: cannot start 'web': exit code 1 before it was ready\n$/);
   other.assertNothingRuns();
 });
 
-const apacheModules = '/usr/lib/apache2/modules';
-const needsApache = skip || needs('apache2') || (!existsSync(apacheModules) && `needs ${apacheModules}`);
-
 test('Apache is held: ready, through a graceful restart, killed and started again, stopped without a rest', {
   skip: needsApache,
 }, async () => {
   await using world = await makeWatchedWorld();
-  const port = await freePort();
-  const modules = ['mpm_event', 'authz_core'].map((name) => {
-    const file = join(apacheModules, `mod_${name}.so`);
-    return `LoadModule ${name}_module ${file}`;
-  });
-  const root = process.getuid!() === 0 ? ['User www-data', 'Group www-data'] : [];
-  writeFileSync(
-    world.path('httpd.conf'),
-    [
-      `ServerRoot ${world.cwd}`,
-      'ServerName localhost',
-      `PidFile ${world.path('httpd.pid')}`,
-      `DefaultRuntimeDir ${world.cwd}`,
-      `ErrorLog ${world.path('error.log')}`,
-      `Listen 127.0.0.1:${port}`,
-      'StartServers 1',
-      ...modules,
-      ...root,
-    ].join('\n'),
-  );
-  const argv = ['/usr/sbin/apache2', '-f', world.path('httpd.conf'), '-k', 'start'];
+  const { argv, port } = await configureApache(world);
   const flags = ['--program-pidfile', 'httpd.pid', '--pidfile', 'x.pid', ...atOnce];
   const first = await world.watched([...flags, '--ready', `tcp:127.0.0.1:${port}`], argv);
   assert.equal(first, world.pidIn('httpd.pid'));

@@ -1,6 +1,8 @@
 // Randomness that repeats itself: a failure is the same failure in the next run.
 
 export interface Random {
+  /** From 0 to below 1. */
+  share(): number;
   /** A whole number from 0 to below `limit`. */
   below(limit: number): number;
   pick<T>(list: readonly T[]): T;
@@ -11,11 +13,12 @@ export interface Random {
 /** mulberry32: short, and random enough to walk through cases. */
 export function makeRandom(seed: number): Random {
   let state = seed;
-  const below = (limit: number): number => {
+  const share = (): number => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-  return { below, pick: (list) => list[below(list.length)]!, oneIn: (times) => below(times) === 0 };
+  const below = (limit: number): number => Math.floor(share() * limit);
+  return { share, below, pick: (list) => list[below(list.length)]!, oneIn: (times) => below(times) === 0 };
 }
