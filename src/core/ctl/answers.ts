@@ -9,7 +9,7 @@ const isStruct = (value: unknown): value is Struct =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-export const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
+const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
 
 export function structOf(value: unknown): Struct {
   if (isStruct(value)) return value;
@@ -19,6 +19,12 @@ export function structOf(value: unknown): Struct {
 export function structsOf(value: unknown): readonly Struct[] {
   if (Array.isArray(value) && value.every(isStruct)) return value;
   throw new HttpError('the server', null, 'expected an array of structs');
+}
+
+/** What getAllStates answers: [group, name, state, description] of each process. */
+export function rowsOf(value: unknown): readonly (readonly unknown[])[] {
+  if (Array.isArray(value) && value.every((row) => Array.isArray(row) && row.length === 4)) return value;
+  throw new HttpError('the server', null, 'expected an array of arrays');
 }
 
 export const resultsOf = (value: unknown): ProcessResult[] =>

@@ -1,22 +1,32 @@
 // The actions that only look: status, pid, avail, version.
 
+import { SystemError } from '../../errors.js';
 import { isVisible, visible } from '../../spec/byte-text.js';
 import { faultCodes as faults } from '../../spec/faults.js';
 import { splitWords } from '../../spec/python-text.js';
-import { numberOf, type Struct, structOf, structsOf, textOf } from './answers.js';
+import { rowsOf, type Struct, structOf, structsOf, textOf } from './answers.js';
 import { checkServer } from './check-server.js';
 import { exits, faultError, faultOf } from './faults.js';
 import { refuseArguments } from './misuse.js';
-import { call, type PrintedLine, type Script, type Session, say } from './script.js';
+import { call, callOurs, type PrintedLine, type Script, type Session, say } from './script.js';
 import { makeNamespec, splitNamespec } from './words.js';
 
-/** STOPPED, EXITED, FATAL, UNKNOWN. */
-const stoppedStates: readonly number[] = [0, 100, 200, 1000];
+const stoppedStates: readonly string[] = ['STOPPED', 'EXITED', 'FATAL', 'UNKNOWN'];
 const LEAST_NAME_WIDTH = 30;
 
+/** One line of `status`. */
+interface StatusRow {
+  readonly group: string;
+  readonly name: string;
+  readonly state: string;
+  readonly description: string;
+  /** null: it was not asked for. */
+  readonly facts: Struct | null;
+}
+
 export function* status(rest: string, session: Session): Script<number> {
-  if ((yield* checkServer(session)) !== exits.success) return exits.statusUnknown;
-  const all = structsOf(yield* call('getAllProcessInfo'));
+  const all = yield* statusRows(session);
+  if (all === null) return exits.statusUnknown;
   const names = splitWords(rest);
   const { shown, unknown } =
     names.length === 0 || names.includes('all') ? { shown: all, unknown: [] } : pick(all, names);
@@ -29,26 +39,50 @@ export function* status(rest: string, session: Session): Script<number> {
     });
   }
   yield { step: 'print', lines: tabulate(shown) };
-  if (shown.some(({ state }) => stoppedStates.includes(numberOf(state)))) return exits.statusNotRunning;
+  if (shown.some(({ state }) => stoppedStates.includes(state))) return exits.statusNotRunning;
   return unknown.length > 0 ? exits.statusUnknown : exits.success;
 }
 
+/** null: why there are none has been said. Our own server can be asked for no more than what is shown. */
+function* statusRows(session: Session): Script<readonly StatusRow[] | null> {
+  const states = session.isJson ? null : yield* askOurs('getAllStates');
+  if (states !== null)
+    return rowsOf(states).map(([group, name, state, description]) => ({
+      group: textOf(group),
+      name: textOf(name),
+      state: textOf(state),
+      description: textOf(description),
+      facts: null,
+    }));
+  if ((yield* checkServer(session)) !== exits.success) return null;
+  return structsOf(yield* call('getAllProcessInfo')).map((facts) => ({
+    group: textOf(facts.group),
+    name: textOf(facts.name),
+    state: textOf(facts.statename),
+    description: textOf(facts.description),
+    facts,
+  }));
+}
+
+/** null: the server is not ours, or there is none. */
+function* askOurs(method: string): Script<unknown> {
+  try {
+    return yield* callOurs(method);
+  } catch (error) {
+    if (faultOf(error) === faults.UNKNOWN_METHOD || error instanceof SystemError) return null;
+    throw error;
+  }
+}
+
 /** All in one step, and looked through for control characters all at once: there may be thousands of them. */
-function tabulate(infos: readonly Struct[]): PrintedLine[] {
-  const rows = infos.map((info) => {
-    const [group, name] = [textOf(info.group), textOf(info.name)];
-    return {
-      namespec: group === name ? group : `${group}:${name}`,
-      state: textOf(info.statename),
-      description: textOf(info.description),
-    };
-  });
-  const all = rows.map(({ namespec, state, description }) => namespec + state + description).join('');
+function tabulate(rows: readonly StatusRow[]): PrintedLine[] {
+  const all = rows.map(({ group, name, state, description }) => group + name + state + description).join('');
   const show = isVisible(all) ? (text: string) => text : visible;
-  const widest = rows.reduce((most, { namespec }) => Math.max(most, show(namespec).length), LEAST_NAME_WIDTH);
-  return rows.map(({ namespec, state, description }, index) => ({
-    text: show(namespec).padEnd(widest + 3) + show(state).padEnd(10) + show(description),
-    result: infos[index]!,
+  const namespecs = rows.map(({ group, name }) => show(group === name ? group : `${group}:${name}`));
+  const widest = namespecs.reduce((most, namespec) => Math.max(most, namespec.length), LEAST_NAME_WIDTH);
+  return rows.map(({ state, description, facts }, index) => ({
+    text: namespecs[index]!.padEnd(widest + 3) + show(state).padEnd(10) + show(description),
+    result: facts,
   }));
 }
 
@@ -60,10 +94,10 @@ interface Unknown {
 }
 
 function pick(
-  all: readonly Struct[],
+  all: readonly StatusRow[],
   names: readonly string[],
-): { readonly shown: Struct[]; readonly unknown: Unknown[] } {
-  const shown: Struct[] = [];
+): { readonly shown: StatusRow[]; readonly unknown: Unknown[] } {
+  const shown: StatusRow[] = [];
   const unknown: Unknown[] = [];
   for (const typed of names) {
     const { group, name } = splitNamespec(typed);
