@@ -2,11 +2,12 @@
 import type { SupervisedProcess } from '../runtime/supervised-process.js';
 import type { SupervisorDaemon } from '../runtime/supervisor-daemon.js';
 import { byText } from '../spec/python-text.js';
+import { namespecOf } from '../spec/supervision.js';
 import type { EpochMs } from '../spec/time.js';
 import { type DescribedFacts, describe, localZone, type ProcessInfo, processInfo } from './process-info.js';
 
 /** What `status` shows of a process; a type, so that it is a value of XML-RPC. */
-export type StateRow = readonly [group: string, name: string, statename: string, description: string];
+export type StateRow = readonly [namespec: string, statename: string, description: string];
 
 export function infoOf(daemon: SupervisorDaemon, process: SupervisedProcess, now: EpochMs): ProcessInfo {
   const { service, facts } = process;
@@ -27,9 +28,8 @@ export function infoOf(daemon: SupervisorDaemon, process: SupervisedProcess, now
 }
 
 export function stateRow(daemon: SupervisorDaemon, process: SupervisedProcess, now: EpochMs): StateRow {
-  const { group, name } = process.service;
   const description = describeWaiting(daemon, process) ?? describe(describedFacts(process), now, localZone);
-  return [group, name, process.state.name, description];
+  return [namespecOf(process.service), process.state.name, description];
 }
 
 /** In the order in which clients are told about them. */

@@ -25,7 +25,7 @@ export function tsdaemonNamespace(daemon: SupervisorDaemon, added: AddedPrograms
         signature: ['array'],
         help: ` What status shows of all processes, in the order of getAllProcessInfo
 
-        @return array result       arrays of a group, a name, a state and a description
+        @return array result       arrays of group:name, a state and a description
         `,
         run: () => {
           if (daemon.isEnding) throw new RpcError('SHUTDOWN_STATE');

@@ -21,10 +21,16 @@ export function structsOf(value: unknown): readonly Struct[] {
   throw new HttpError('the server', null, 'expected an array of structs');
 }
 
-/** What getAllStates answers: [group, name, state, description] of each process. */
-export function rowsOf(value: unknown): readonly (readonly unknown[])[] {
-  if (Array.isArray(value) && value.every((row) => Array.isArray(row) && row.length === 4)) return value;
-  throw new HttpError('the server', null, 'expected an array of arrays');
+/** What getAllStates answers of a process. */
+export type StateRow = readonly [namespec: string, state: string, description: string];
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isStateRow = (value: unknown): value is StateRow =>
+  Array.isArray(value) && value.length === 3 && value.every(isText);
+
+export function stateRowsOf(value: unknown): readonly StateRow[] {
+  if (Array.isArray(value) && value.every(isStateRow)) return value;
+  throw new HttpError('the server', null, 'expected an array of states');
 }
 
 export const resultsOf = (value: unknown): ProcessResult[] =>

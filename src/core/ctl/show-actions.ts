@@ -4,25 +4,18 @@ import { SystemError } from '../../errors.js';
 import { isVisible, visible } from '../../spec/byte-text.js';
 import { faultCodes as faults } from '../../spec/faults.js';
 import { splitWords } from '../../spec/python-text.js';
-import { rowsOf, type Struct, structOf, structsOf, textOf } from './answers.js';
+import { type StateRow, type Struct, stateRowsOf, structOf, structsOf, textOf } from './answers.js';
 import { checkServer } from './check-server.js';
 import { exits, faultError, faultOf } from './faults.js';
 import { refuseArguments } from './misuse.js';
-import { call, callOurs, type PrintedLine, type Script, type Session, say } from './script.js';
-import { makeNamespec, splitNamespec } from './words.js';
+import { call, callOurs, type Script, type Session, say } from './script.js';
+import { joinNamespec, makeNamespec, type Namespec, splitNamespec } from './words.js';
 
 const stoppedStates: readonly string[] = ['STOPPED', 'EXITED', 'FATAL', 'UNKNOWN'];
 const LEAST_NAME_WIDTH = 30;
 
-/** One line of `status`. */
-interface StatusRow {
-  readonly group: string;
-  readonly name: string;
-  readonly state: string;
-  readonly description: string;
-  /** null: it was not asked for. */
-  readonly facts: Struct | null;
-}
+/** What `status` shows of a process; the facts are there where they were asked for. */
+type Shown = readonly [...StateRow, facts?: Struct];
 
 export function* status(rest: string, session: Session): Script<number> {
   const all = yield* statusRows(session);
@@ -38,30 +31,24 @@ export function* status(rest: string, session: Session): Script<number> {
       error: faultError(faults.BAD_NAME, text),
     });
   }
-  yield { step: 'print', lines: tabulate(shown) };
-  if (shown.some(({ state }) => stoppedStates.includes(state))) return exits.statusNotRunning;
+  if (session.isJson)
+    yield { step: 'print', lines: shown.map((row) => ({ text: '', result: row[3] ?? null })) };
+  else if (shown.length > 0) yield* say(tabulate(shown));
+  if (shown.some((row) => stoppedStates.includes(row[1]))) return exits.statusNotRunning;
   return unknown.length > 0 ? exits.statusUnknown : exits.success;
 }
 
 /** null: why there are none has been said. Our own server can be asked for no more than what is shown. */
-function* statusRows(session: Session): Script<readonly StatusRow[] | null> {
+function* statusRows(session: Session): Script<readonly Shown[] | null> {
   const states = session.isJson ? null : yield* askOurs('getAllStates');
-  if (states !== null)
-    return rowsOf(states).map(([group, name, state, description]) => ({
-      group: textOf(group),
-      name: textOf(name),
-      state: textOf(state),
-      description: textOf(description),
-      facts: null,
-    }));
+  if (states !== null) return stateRowsOf(states);
   if ((yield* checkServer(session)) !== exits.success) return null;
-  return structsOf(yield* call('getAllProcessInfo')).map((facts) => ({
-    group: textOf(facts.group),
-    name: textOf(facts.name),
-    state: textOf(facts.statename),
-    description: textOf(facts.description),
+  return structsOf(yield* call('getAllProcessInfo')).map((facts) => [
+    joinNamespec(textOf(facts.group), textOf(facts.name)),
+    textOf(facts.statename),
+    textOf(facts.description),
     facts,
-  }));
+  ]);
 }
 
 /** null: the server is not ours, or there is none. */
@@ -74,16 +61,16 @@ function* askOurs(method: string): Script<unknown> {
   }
 }
 
-/** All in one step, and looked through for control characters all at once: there may be thousands of them. */
-function tabulate(rows: readonly StatusRow[]): PrintedLine[] {
-  const all = rows.map(({ group, name, state, description }) => group + name + state + description).join('');
-  const show = isVisible(all) ? (text: string) => text : visible;
-  const namespecs = rows.map(({ group, name }) => show(group === name ? group : `${group}:${name}`));
-  const widest = namespecs.reduce((most, namespec) => Math.max(most, namespec.length), LEAST_NAME_WIDTH);
-  return rows.map(({ state, description, facts }, index) => ({
-    text: namespecs[index]!.padEnd(widest + 3) + show(state).padEnd(10) + show(description),
-    result: facts,
-  }));
+/** All in one text, and looked through for control characters all at once: there may be thousands of them. */
+function tabulate(rows: readonly Shown[]): string {
+  const lines = layOut(rows, (text) => text);
+  return (isVisible(lines.join('')) ? lines : layOut(rows, visible)).join('\n');
+}
+
+/** By index: to take a thousand rows apart by pattern makes twice the garbage of all the rest. */
+function layOut(rows: readonly Shown[], show: (text: string) => string): string[] {
+  const widest = rows.reduce((most, row) => Math.max(most, show(row[0]).length), LEAST_NAME_WIDTH);
+  return rows.map((row) => show(row[0]).padEnd(widest + 3) + show(row[1]).padEnd(10) + show(row[2]));
 }
 
 interface Unknown {
@@ -94,14 +81,16 @@ interface Unknown {
 }
 
 function pick(
-  all: readonly StatusRow[],
+  all: readonly Shown[],
   names: readonly string[],
-): { readonly shown: StatusRow[]; readonly unknown: Unknown[] } {
-  const shown: StatusRow[] = [];
+): { readonly shown: Shown[]; readonly unknown: Unknown[] } {
+  const places = all.map((row) => splitNamespec(row[0]));
+  const shown: Shown[] = [];
   const unknown: Unknown[] = [];
   for (const typed of names) {
     const { group, name } = splitNamespec(typed);
-    const found = all.filter((info) => info.group === group && (name === null || info.name === name));
+    const isMeant = (its: Namespec): boolean => its.group === group && (name === null || its.name === name);
+    const found = all.filter((_, index) => isMeant(places[index]!));
     shown.push(...found);
     if (found.length > 0) continue;
     unknown.push(

@@ -53,7 +53,7 @@ function play(
   return { lines, calls, ...next.value };
 }
 
-const textOf = ({ lines }: Played): string[] => lines.map(({ text }) => text);
+const textOf = ({ lines }: Played): string[] => lines.flatMap(({ text }) => text.split('\n'));
 const resultsOf = ({ lines }: Played): unknown[] =>
   lines.map(({ result }) => result).filter((result) => result !== null);
 const fault = (code: number, text = 'FAULT'): ControlError => new ControlError('m', code, text);
@@ -124,12 +124,10 @@ test('status pads names, tells unknown ones first, and 3 wins over 4', () => {
 
 test('status of a server of ours is one call, and shows what it shows of any other', () => {
   const getAllProcessInfo = [info('web', 'web', 20, 'RUNNING'), info('g', 'x', 200, 'FATAL')];
-  const states = getAllProcessInfo.map((facts) => [
-    facts.group,
-    facts.name,
-    facts.statename,
-    facts.description,
-  ]);
+  const states = [
+    ['web', 'RUNNING', 'd'],
+    ['g:x', 'FATAL', 'd'],
+  ];
   for (const line of ['status', 'status web', 'status nope g:*', 'status nope']) {
     const ours = play(line, { 'tsdaemon.getAllStates': states });
     const theirs = play(line, { getAllProcessInfo });
