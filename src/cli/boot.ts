@@ -22,7 +22,9 @@ interface CommandModule {
   readonly exitNow: (code: number) => never;
 }
 
-const file = join(import.meta.dirname, 'cli.cjs');
+const verb = verbOf(process.argv);
+const isCtl = verb === 'ctl' || verb === 'supervisorctl';
+const file = join(import.meta.dirname, isCtl ? 'ctl.cjs' : 'cli.cjs');
 const cacheFile = cachePath();
 const cachedData = cacheFile === null ? null : readCache(cacheFile);
 // The bundler escapes everything beyond ASCII, and latin1 is the encoding that costs nothing to decode.
@@ -44,7 +46,6 @@ void main().then((exitCode) => {
 /** One file per verb, since each compiles other functions, per Node and per build of ours. null: no place, or not wanted. */
 function cachePath(): string | null {
   const { env, argv, version, arch } = process;
-  const verb = verbOf(argv);
   const isWanted = env.NODE_DISABLE_COMPILE_CACHE === undefined && !argv.includes('--dry-run');
   if (!isWanted || verb === undefined || !/^[a-z]+$/.test(verb)) return null;
   const home =
@@ -93,7 +94,6 @@ function writeCache(path: string): void {
 
 /** Caches of the same verb for another Node or another build of ours. */
 function removeOutdated(path: string): void {
-  const verb = `${verbOf(process.argv)}-`;
   for (const name of readdirSync(dirname(path)))
-    if (name.startsWith(verb) && name !== basename(path)) unlinkSync(join(dirname(path), name));
+    if (name.startsWith(`${verb}-`) && name !== basename(path)) unlinkSync(join(dirname(path), name));
 }
