@@ -1,7 +1,7 @@
 // One pass over the files of a configuration: values are looked up, expanded and converted, and mistakes reported.
 import { ConfigError, type Diagnostic } from '../../errors.js';
 import { byText, splitWords } from '../../spec/python-text.js';
-import { emptyIni, findValue, type Ini, type IniValue, keysOf, mergeIni } from '../ini.js';
+import { emptyIni, findValue, type Ini, type IniValue, keysOf, mergeIni, type Wants } from '../ini.js';
 import { absolutePath, folderOf, joinPath } from '../posix-path.js';
 import { type FormatValue, formatText, type Scopes } from '../python-format.js';
 import type { ParseMessage } from './config.js';
@@ -37,10 +37,12 @@ export class Reading {
   /** ENV_x of the supervisor's own environment, and then those of [supervisord]. */
   readonly environment: Scope;
   readonly #report: Reporter;
+  readonly #wants: Wants;
   readonly #defaults = new Map<Directive, unknown>();
 
-  constructor(source: ConfigSource, report: Reporter) {
+  constructor(source: ConfigSource, report: Reporter, wants: Wants = () => true) {
     this.source = source;
+    this.#wants = wants;
     this.#report = report;
     this.here = absolutePath(folderOf(source.path), source.cwd);
     this.environment = new Map(
@@ -115,7 +117,7 @@ export class Reading {
 
   #parse(text: string, file: string): void {
     this.files.push(file);
-    const fault = mergeIni(this.ini, text, file);
+    const fault = mergeIni(this.ini, text, file, this.#wants);
     if (fault !== null) this.#abandon(fault.message, { file, line: fault.line });
   }
 
