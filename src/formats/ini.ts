@@ -56,6 +56,9 @@ interface Growing {
   comment: string | null;
 }
 
+/** Nearly every line of a long file: not indented, no comment, a name and a value. */
+const PLAIN_VALUE = /^\w+ *[=:][^;#]*$/;
+
 /** Which sections are kept; all are read, and any may hold the fault. */
 export type Wants = (section: string) => boolean;
 
@@ -74,6 +77,11 @@ export function mergeIni(ini: Ini, text: string, file: string, wants: Wants = ()
   const written = (raw: string): string => (line < lines.length ? `${raw}\n` : raw);
   for (const raw of lines) {
     line += 1;
+    if (section === 'unwanted' && PLAIN_VALUE.test(raw)) {
+      current = unwanted;
+      indent = 0;
+      continue;
+    }
     const start = commentStart(raw);
     const content = strip(start === null ? raw : raw.slice(0, start));
     if (content === '') {
