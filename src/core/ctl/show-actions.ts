@@ -70,7 +70,16 @@ function tabulate(rows: readonly Shown[]): string {
 /** By index: to take a thousand rows apart by pattern makes twice the garbage of all the rest. */
 function layOut(rows: readonly Shown[], show: (text: string) => string): string[] {
   const widest = rows.reduce((most, row) => Math.max(most, show(row[0]).length), LEAST_NAME_WIDTH);
-  return rows.map((row) => show(row[0]).padEnd(widest + 3) + show(row[1]).padEnd(10) + show(row[2]));
+  return rows.map((row) => fill(show(row[0]), widest + 3) + fill(show(row[1]), 10) + show(row[2]));
+}
+
+const blanks: string[] = [];
+
+/** padEnd, which makes its blanks anew each time. */
+function fill(text: string, width: number): string {
+  const missing = Math.max(0, width - text.length);
+  blanks[missing] ??= ' '.repeat(missing);
+  return text + blanks[missing];
 }
 
 interface Unknown {
