@@ -34,8 +34,7 @@ export class Reading {
   readonly here: string;
   readonly files: string[] = [];
   readonly messages: ParseMessage[] = [];
-  /** ENV_x of the supervisor's own environment, and then those of [supervisord]. */
-  readonly environment: Scope;
+  #environment: Scope | null = null;
   readonly #report: Reporter;
   readonly #wants: Wants;
   readonly #defaults = new Map<Directive, unknown>();
@@ -45,12 +44,17 @@ export class Reading {
     this.#wants = wants;
     this.#report = report;
     this.here = absolutePath(folderOf(source.path), source.cwd);
-    this.environment = new Map(
-      source.environment.map((variable) => {
+  }
+
+  /** ENV_x of the supervisor's own environment, and then those of [supervisord]. */
+  get environment(): Scope {
+    this.#environment ??= new Map(
+      this.source.environment.map((variable) => {
         const equals = variable.indexOf('=', 1);
         return [`ENV_${variable.slice(0, equals)}`, variable.slice(equals + 1)];
       }),
     );
+    return this.#environment;
   }
 
   error(message: string, place: Place, suggestion: string | null = null): void {
@@ -241,7 +245,18 @@ export class SectionReader {
   }
 
   expand(text: string, name: string, place: Place): string | null {
-    return this.reading.expand(text, [this.scope, this.reading.environment], name, place, this.suffix);
+    return this.reading.expand(text, this.#scopes, name, place, this.suffix);
+  }
+
+  /** The environment is asked last, and not made before. */
+  get #scopes(): Scopes {
+    const { scope, reading } = this;
+    return {
+      *[Symbol.iterator]() {
+        yield scope;
+        yield reading.environment;
+      },
+    };
   }
 
   error(message: string, key?: string): void {
