@@ -85,7 +85,7 @@ export function describe(facts: DescribedFacts, now: EpochMs, zone: Zone): strin
   switch (facts.state) {
     case 'RUNNING':
       // Never negative: the clock may have been set back since.
-      return `pid ${facts.pid ?? 0}, uptime ${formatUptime(Math.max(0, wholeSeconds(now) - start))}`;
+      return `pid ${facts.pid ?? 0}, uptime ${uptime(Math.max(0, wholeSeconds(now) - start))}`;
     case 'FATAL':
     case 'BACKOFF':
       return facts.spawnError || `unknown error (try "tail ${facts.name}")`;
@@ -98,6 +98,14 @@ export function describe(facts: DescribedFacts, now: EpochMs, zone: Zone): strin
 }
 
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
+
+/** Of the last process asked about: those that were started together, of which there may be thousands, share it. */
+let lastUptime = { seconds: 0, text: '0:00:00' };
+
+function uptime(seconds: number): string {
+  if (lastUptime.seconds !== seconds) lastUptime = { seconds, text: formatUptime(seconds) };
+  return lastUptime.text;
+}
 
 /** As Python writes a timedelta: `0:00:07`, `1 day, 2:03:04`, `12 days, 0:00:00`. */
 function formatUptime(seconds: number): string {
