@@ -1,13 +1,16 @@
 import { constants } from 'node:os';
 
-const names = new Map<number, string>();
-for (const [name, number] of Object.entries(constants.errno)) {
-  // EAGAIN and EWOULDBLOCK share a number; the first one listed is the usual name.
-  if (!names.has(number)) names.set(number, name);
-}
+/** Made when something fails, which in most runs nothing does. */
+let names: ReadonlyMap<number, string> | null = null;
 
 /** ENOENT for 2; a number that has no name here is shown as it is. */
 export function errnoName(errno: number): string {
+  // EAGAIN and EWOULDBLOCK share a number; the first one listed is the usual name, and the last one entered counts.
+  names ??= new Map(
+    Object.entries(constants.errno)
+      .reverse()
+      .map(([name, number]) => [number, name]),
+  );
   return names.get(errno) ?? `errno ${errno}`;
 }
 

@@ -15,7 +15,6 @@ export interface Performance {
   readonly connect: (session: Session) => RpcClient;
   /** Where questions are asked; loaded when the first one is. */
   readonly input: () => Promise<LineInput>;
-  readonly isJson: boolean;
 }
 
 export async function perform<T>(script: Script<T>, performance: Performance): Promise<T> {
@@ -71,11 +70,11 @@ class Performer {
     this.#foreground?.[Symbol.dispose]();
     this.#client?.rpc.close();
     this.#flush();
-    if (this.#performance.isJson && !this.#hasStreamed) printJson(this.#results);
+    if (this.#performance.session.isJson && !this.#hasStreamed) printJson(this.#results);
   }
 
   print({ lines }: PrintStep): void {
-    if (this.#performance.isJson)
+    if (this.#performance.session.isJson)
       this.#results.push(...lines.map(({ result }) => result).filter((result) => result !== null));
     else {
       const text = lines.map((line) => `${line.text}\n`).join('');
@@ -101,7 +100,7 @@ class Performer {
   async #follow(source: LogSource): Promise<void> {
     const interrupted = new AbortController();
     const interrupt = (): void => {
-      if (!this.#performance.isJson) write(1, '\n');
+      if (!this.#performance.session.isJson) write(1, '\n');
       interrupted.abort();
     };
     process.once('SIGINT', interrupt);
@@ -114,7 +113,8 @@ class Performer {
 
   /** A log that cannot be shown is told on stderr, and is no failure. */
   async #stream(source: LogSource, ending: AbortController): Promise<void> {
-    const { session, isJson } = this.#performance;
+    const { session } = this.#performance;
+    const { isJson } = session;
     const server = { url: session.serverUrl, username: session.username, password: session.password };
     const decoder = isJson ? new TextDecoder() : null;
     this.#hasStreamed = true;

@@ -22,7 +22,7 @@ export async function runShell(
     history: historyFile === null ? [] : readHistory(historyFile),
     complete: (line) => complete(line, session, connect),
   });
-  const performance = { session, connect, input: async () => lines, isJson: false };
+  const performance = { session, connect, input: async () => lines };
   try {
     let line: string | null = 'status';
     while (!(await perform(runLine(line ?? 'EOF', session), performance)).leaves)

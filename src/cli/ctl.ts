@@ -24,6 +24,7 @@ export const ctlCommand: Handler = async (parsed, caller) => {
     serverUrl: serverurl,
     username,
     password,
+    isJson,
     // Nobody is asked anything where the answer is for a program.
     interactive: !isJson && (flags.interactive === true || operands.length === 0),
   };
@@ -34,7 +35,7 @@ export const ctlCommand: Handler = async (parsed, caller) => {
     opened ??= new Input({ history: [], complete: async () => [[], ''] });
     return opened;
   };
-  const outcome = await perform(runLine(operands.join(' '), session), { session, connect, input, isJson });
+  const outcome = await perform(runLine(operands.join(' '), session), { session, connect, input });
   return outcome.exitCode;
 };
 

@@ -16,19 +16,23 @@ export type ProcessStateName = keyof typeof processStates;
 
 export const supervisorStates = { FATAL: 2, RUNNING: 1, RESTARTING: 0, SHUTDOWN: -1 } as const;
 
-/** What is known about one process; null is never, or none. */
-export interface ProcessFacts {
+/** What a description is made of; null is never, or none. */
+export interface DescribedFacts {
   readonly name: string;
-  readonly group: string;
   readonly state: ProcessStateName;
   readonly startedAt: EpochMs | null;
   readonly stoppedAt: EpochMs | null;
   readonly spawnError: string | null;
+  readonly pid: number | null;
+}
+
+/** All that is known about one process. */
+export interface ProcessFacts extends DescribedFacts {
+  readonly group: string;
   /** -1 after a signal, 0 before the first end. */
   readonly exitStatus: number;
   readonly stdoutLogFile: string | null;
   readonly stderrLogFile: string | null;
-  readonly pid: number | null;
 }
 
 /** The struct of getProcessInfo; a type, so that it is a value of XML-RPC. */
@@ -49,22 +53,17 @@ export type ProcessInfo = {
   readonly description: string;
 };
 
-/** `zone` tells the local time of a moment: its offset to UTC in minutes, east positive. */
-export function processInfo(
-  facts: ProcessFacts,
-  now: EpochMs,
-  zone: (seconds: number) => number,
-): ProcessInfo {
+/** The local time of a moment: its offset to UTC in minutes, east positive. */
+type Zone = (seconds: number) => number;
+
+export function processInfo(facts: ProcessFacts, now: EpochMs, zone: Zone): ProcessInfo {
   const stdoutLogFile = facts.stdoutLogFile ?? '';
-  const times = {
-    start: wholeSeconds(facts.startedAt),
-    stop: wholeSeconds(facts.stoppedAt),
-    now: wholeSeconds(now),
-  };
   return {
     name: facts.name,
     group: facts.group,
-    ...times,
+    start: wholeSeconds(facts.startedAt),
+    stop: wholeSeconds(facts.stoppedAt),
+    now: wholeSeconds(now),
     state: processStates[facts.state],
     statename: facts.state,
     spawnerr: facts.spawnError ?? '',
@@ -73,7 +72,7 @@ export function processInfo(
     stdout_logfile: stdoutLogFile,
     stderr_logfile: facts.stderrLogFile ?? '',
     pid: facts.pid ?? 0,
-    description: describe(facts, times, zone),
+    description: describe(facts, now, zone),
   };
 }
 
@@ -81,29 +80,32 @@ export function processInfo(
 const wholeSeconds = (at: EpochMs | null): number =>
   at === null ? 0 : Math.min(Math.max(Math.floor(at / 1000), -(2 ** 31)), 2 ** 31 - 1);
 
-interface Times {
-  readonly start: number;
-  readonly stop: number;
-  readonly now: number;
-}
-
-function describe(facts: ProcessFacts, times: Times, zone: (seconds: number) => number): string {
+export function describe(facts: DescribedFacts, now: EpochMs, zone: Zone): string {
+  const start = wholeSeconds(facts.startedAt);
   switch (facts.state) {
     case 'RUNNING':
       // Never negative: the clock may have been set back since.
-      return `pid ${facts.pid ?? 0}, uptime ${formatUptime(Math.max(0, times.now - times.start))}`;
+      return `pid ${facts.pid ?? 0}, uptime ${uptime(Math.max(0, wholeSeconds(now) - start))}`;
     case 'FATAL':
     case 'BACKOFF':
       return facts.spawnError || `unknown error (try "tail ${facts.name}")`;
     case 'STOPPED':
     case 'EXITED':
-      return times.start === 0 ? 'Not started' : formatMoment(times.stop, zone(times.stop));
+      return start === 0 ? 'Not started' : formatMoment(wholeSeconds(facts.stoppedAt), zone);
     default:
       return '';
   }
 }
 
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
+
+/** Of the last process asked about: those that were started together, of which there may be thousands, share it. */
+let lastUptime = { seconds: 0, text: '0:00:00' };
+
+function uptime(seconds: number): string {
+  if (lastUptime.seconds !== seconds) lastUptime = { seconds, text: formatUptime(seconds) };
+  return lastUptime.text;
+}
 
 /** As Python writes a timedelta: `0:00:07`, `1 day, 2:03:04`, `12 days, 0:00:00`. */
 function formatUptime(seconds: number): string {
@@ -116,8 +118,8 @@ function formatUptime(seconds: number): string {
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 /** `Nov 21 12:29 PM`: strftime's `%b %d %I:%M %p`. */
-function formatMoment(seconds: number, offsetMinutes: number): string {
-  const local = new Date((seconds + offsetMinutes * 60) * 1000);
+function formatMoment(seconds: number, zone: Zone): string {
+  const local = new Date((seconds + zone(seconds) * 60) * 1000);
   const hour = local.getUTCHours();
   const clock = `${twoDigits(hour % 12 === 0 ? 12 : hour % 12)}:${twoDigits(local.getUTCMinutes())}`;
   const day = `${months[local.getUTCMonth()]} ${twoDigits(local.getUTCDate())}`;
@@ -125,7 +127,7 @@ function formatMoment(seconds: number, offsetMinutes: number): string {
 }
 
 /** The offset that the process itself lives in. */
-export const localZone = (seconds: number): number => -new Date(seconds * 1000).getTimezoneOffset();
+export const localZone: Zone = (seconds) => -new Date(seconds * 1000).getTimezoneOffset();
 
 export interface Namespec {
   readonly group: string;

@@ -10,21 +10,16 @@ import type { SupervisedProcess } from '../runtime/supervised-process.js';
 import { isAtRest } from '../runtime/supervisor.js';
 import type { SupervisorDaemon } from '../runtime/supervisor-daemon.js';
 import { type FaultName, faultCodes } from '../spec/faults.js';
+import { byText } from '../spec/python-text.js';
 import { idOf } from '../spec/supervision.js';
 import type { Channel } from '../spec/supervisor-event.js';
 import type { EpochMs } from '../spec/time.js';
 import { configInfo } from './config-info.js';
 import { RpcError } from './faults.js';
-import {
-  localZone,
-  makeNamespec,
-  type ProcessInfo,
-  processInfo,
-  splitNamespec,
-  supervisorStates,
-} from './process-info.js';
+import { makeNamespec, type ProcessInfo, splitNamespec, supervisorStates } from './process-info.js';
 import type { RpcMethod, RpcMethods } from './rpc.js';
 import { type SupervisorMethodName, supervisorMethods } from './supervisor-methods.js';
+import { infoOf, inOrder } from './told-process.js';
 
 /** Clients refuse to work with another one. */
 const API_VERSION = '3.0';
@@ -145,26 +140,9 @@ function methodCalls(daemon: SupervisorDaemon): Readonly<Record<SupervisorMethod
     return many(membersOf(splitNamespec(namespec).group), isMeant, act);
   };
 
-  const infoOf = (process: SupervisedProcess): ProcessInfo => {
-    const { service, facts, state, pid } = process;
-    const info = processInfo(
-      {
-        name: service.name,
-        group: service.group,
-        state: state.name,
-        startedAt: facts.startedAt,
-        stoppedAt: facts.endedAt,
-        spawnError: facts.spawnError,
-        exitStatus: facts.exitStatus,
-        stdoutLogFile: daemon.outputs.of(process.id).path('stdout'),
-        stderrLogFile: daemon.outputs.of(process.id).path('stderr'),
-        pid,
-      },
-      Date.now() as EpochMs,
-      localZone,
-    );
-    const waits = supervisor.waitsFor(process).map(({ on, condition }) => `${on} (${condition})`);
-    return waits.length === 0 ? info : { ...info, description: `waits for ${waits.join(', ')}` };
+  const infosOf = (processes: readonly SupervisedProcess[]): ProcessInfo[] => {
+    const now = Date.now() as EpochMs;
+    return processes.map((process) => infoOf(daemon, process, now));
   };
 
   const readLog = (path: string | null, offset: number, length: number): string => {
@@ -248,10 +226,10 @@ function methodCalls(daemon: SupervisorDaemon): Readonly<Record<SupervisorMethod
     signalProcessGroup: (name, given) =>
       many(membersOf(name as string), isSignallable, signal(given as string)),
     signalAllProcesses: (given) => many(everyone(), isSignallable, signal(given as string)),
-    getProcessInfo: (name) => infoOf(find(name as string)),
-    getAllProcessInfo: () => [...supervisor.processes].sort(byName).map(infoOf),
+    getProcessInfo: (name) => infosOf([find(name as string)])[0]!,
+    getAllProcessInfo: () => infosOf(inOrder(supervisor.processes)),
     getAllConfigInfo: () =>
-      [...daemon.configured()].map(configInfo).sort((first, second) => compareText(first.name, second.name)),
+      [...daemon.configured()].map(configInfo).sort((first, second) => byText(first.name, second.name)),
     readProcessLog: readProcessLog('stdout'),
     readProcessStdoutLog: readProcessLog('stdout'),
     readProcessStderrLog: readProcessLog('stderr'),
@@ -306,10 +284,4 @@ const isSignallable = ({ state }: SupervisedProcess): boolean =>
   state.name === 'STARTING' || state.name === 'RUNNING' || state.name === 'STOPPING';
 
 const byPriority = ({ service: first }: SupervisedProcess, { service: second }: SupervisedProcess): number =>
-  first.priority - second.priority || compareText(first.name, second.name);
-
-const byName = ({ service: first }: SupervisedProcess, { service: second }: SupervisedProcess): number =>
-  compareText(first.group, second.group) || compareText(first.name, second.name);
-
-/** By code points, as Python sorts. */
-const compareText = (first: string, second: string): number => (first < second ? -1 : first > second ? 1 : 0);
+  first.priority - second.priority || byText(first.name, second.name);

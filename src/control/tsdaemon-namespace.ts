@@ -2,8 +2,10 @@
 import { ConfigError } from '../errors.js';
 import type { AddedPrograms } from '../runtime/added-programs.js';
 import type { SupervisorDaemon } from '../runtime/supervisor-daemon.js';
+import type { EpochMs } from '../spec/time.js';
 import { RpcError } from './faults.js';
 import type { RpcEntry, RpcMethods } from './rpc.js';
+import { inOrder, stateRow } from './told-process.js';
 
 export function tsdaemonNamespace(daemon: SupervisorDaemon, added: AddedPrograms): RpcMethods {
   const guarded = async (act: () => Promise<boolean>, name: string): Promise<boolean> => {
@@ -17,6 +19,21 @@ export function tsdaemonNamespace(daemon: SupervisorDaemon, added: AddedPrograms
     }
   };
   return new Map<string, RpcEntry>([
+    [
+      'tsdaemon.getAllStates',
+      {
+        signature: ['array'],
+        help: ` What status shows of all processes, in the order of getAllProcessInfo
+
+        @return array result       arrays of group:name, a state and a description
+        `,
+        run: () => {
+          if (daemon.isEnding) throw new RpcError('SHUTDOWN_STATE');
+          const now = Date.now() as EpochMs;
+          return inOrder(daemon.supervisor.processes).map((process) => stateRow(daemon, process, now));
+        },
+      },
+    ],
     [
       'tsdaemon.addProgram',
       {

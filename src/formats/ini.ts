@@ -56,16 +56,32 @@ interface Growing {
   comment: string | null;
 }
 
+/** Nearly every line of a long file: not indented, no comment, a name and a value. */
+const PLAIN_VALUE = /^\w+ *[=:][^;#]*$/;
+
+/** Which sections are kept; all are read, and any may hold the fault. */
+export type Wants = (section: string) => boolean;
+
 /** Merges a file into what was read before it. The fault, if any, is to be treated as a failure of the whole. */
-export function mergeIni(ini: Ini, text: string, file: string): IniFault | null {
+export function mergeIni(ini: Ini, text: string, file: string, wants: Wants = () => true): IniFault | null {
   const bogus: { readonly line: number; readonly text: string }[] = [];
   const growing = new Map<Map<string, IniValue>, Map<string, Growing>>();
-  let section: Map<string, IniValue> | null = null;
+  const unwanted: Growing = { lines: [], line: 0, comment: null };
+  let section: Map<string, IniValue> | 'unwanted' | null = null;
   let sectionName = '';
   let current: Growing | null = null;
   let indent = 0;
-  for (const [index, raw] of splitLines(text).entries()) {
-    const line = index + 1;
+  let line = 0;
+  const lines = splitLines(text);
+  /** As a message shows it: with its newline, which the last may not have. */
+  const written = (raw: string): string => (line < lines.length ? `${raw}\n` : raw);
+  for (const raw of lines) {
+    line += 1;
+    if (section === 'unwanted' && PLAIN_VALUE.test(raw)) {
+      current = unwanted;
+      indent = 0;
+      continue;
+    }
     const start = commentStart(raw);
     const content = strip(start === null ? raw : raw.slice(0, start));
     if (content === '') {
@@ -81,21 +97,25 @@ export function mergeIni(ini: Ini, text: string, file: string): IniFault | null 
       continue;
     }
     indent = depth;
-    const header = /^\[([^\n]+)\]/.exec(content)?.[1];
+    const header = content.startsWith('[') ? /^\[([^\n]+)\]/.exec(content)?.[1] : undefined;
     if (header !== undefined) {
-      section = openSection(ini, header, file, line);
+      section = wants(header) ? openSection(ini, header, file, line) : 'unwanted';
       sectionName = header;
       current = null;
       continue;
     }
     if (section === null)
       return {
-        message: `File contains no section headers.\nfile: ${repr(file)}, line: ${line}\n${repr(raw)}`,
+        message: `File contains no section headers.\nfile: ${repr(file)}, line: ${line}\n${repr(written(raw))}`,
         line,
       };
     const delimiter = content.search(/[=:]/);
-    if (delimiter < 1) bogus.push({ line, text: raw });
+    if (delimiter < 1) bogus.push({ line, text: written(raw) });
     if (delimiter === -1) continue;
+    if (section === 'unwanted') {
+      current = delimiter === 0 ? null : unwanted;
+      continue;
+    }
     const key = stripEnd(content.slice(0, delimiter)).toLowerCase();
     const value: Growing = { lines: [strip(content.slice(delimiter + 1))], line, comment };
     const values = growing.get(section) ?? new Map<string, Growing>();
@@ -117,21 +137,16 @@ function openSection(ini: Ini, name: string, file: string, line: number): Map<st
   return section.values;
 }
 
-/** Each with its newline, whichever it had, as Python opens text files. */
-function splitLines(text: string): string[] {
-  const lines = text
-    .replace(/\r\n?/g, '\n')
-    .split('\n')
-    .map((line) => `${line}\n`);
-  const last = lines.pop()!;
-  return last === '\n' ? lines : [...lines, last.slice(0, -1)];
-}
+/** Without their newlines, of which Python's text files know three. */
+const splitLines = (text: string): string[] =>
+  (text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text).split('\n');
 
 /**
  * Where a comment begins; null if there is none. Python looks at the first `;` and the first `#`, then at the second
  * of each, and so on, and stops at the first round that has one after a blank: not always the leftmost.
  */
 function commentStart(line: string): number | null {
+  if (!line.includes(';') && !line.includes('#')) return null;
   if (/^[;#]/.test(strip(line))) return 0;
   let places: readonly (readonly [string, number])[] = [
     [';', -1],

@@ -4,7 +4,7 @@ import { byText, repr } from '../spec/python-text.js';
 export type FormatValue = string | number;
 
 /** Inner scopes first. */
-export type Scopes = readonly ReadonlyMap<string, FormatValue>[];
+export type Scopes = Iterable<ReadonlyMap<string, FormatValue>>;
 
 export type Formatted = { readonly text: string } | { readonly fault: string };
 
@@ -37,7 +37,7 @@ class UnknownName extends Error {
 }
 
 const namesOf = (scopes: Scopes): string[] =>
-  [...new Set(scopes.flatMap((scope) => [...scope.keys()]))].sort(byText);
+  [...new Set([...scopes].flatMap((scope) => [...scope.keys()]))].sort(byText);
 
 interface Conversion {
   readonly flags: string;

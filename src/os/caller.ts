@@ -31,20 +31,36 @@ export interface Caller {
 
 const VARIABLE = 'TSDAEMON_CALLER';
 
-/** Reads the notes and removes them from process.env. */
+/** Reads the notes and removes them from process.env. What stands in a file is read when it is asked for. */
 export function readCaller(): Caller {
   const notes = readNotes();
+  const environment = once(() => readEnvironment(notes));
+  // Of the shell that waits for us, or of whoever started node itself: what it has is (most often) what it gave us.
+  const softOpenFiles = once(() =>
+    notes?.nofile === undefined ? parentSoftOpenFiles() : parseLimit(notes.nofile),
+  );
   return {
     cwd: workingDirectory(),
     ...readArguments(),
-    environment: readEnvironment(notes),
-    // Of the shell that waits for us, or of whoever started node itself: what it has is (most often) what it gave us.
-    softOpenFiles: notes?.nofile === undefined ? parentSoftOpenFiles() : parseLimit(notes.nofile),
+    get environment() {
+      return environment();
+    },
+    get softOpenFiles() {
+      return softOpenFiles();
+    },
     ignoredSignals: withoutShellsOwn(signalsInMask(notes?.ignored)),
     blockedSignals: signalsInMask(notes?.blocked),
     openStandard: openStandard(notes?.open),
     waitingShell: notes !== null && Number(notes.pid) === process.ppid ? process.ppid : null,
     inherited: () => inheritedDescriptors(notes),
+  };
+}
+
+function once<T>(find: () => T): () => T {
+  let found: { readonly value: T } | null = null;
+  return () => {
+    found ??= { value: find() };
+    return found.value;
   };
 }
 

@@ -37,7 +37,9 @@ const sourceOf = (path: string): ConfigSource => ({
   cwd: process.cwd(),
   readFile,
   listFiles,
-  environment: currentEnvironment(),
+  get environment() {
+    return currentEnvironment();
+  },
   host: {
     nodeName: hostname(),
     uid: process.getuid?.() ?? 0,

@@ -3,11 +3,12 @@ import { decodeBytes } from './byte-text.js';
 
 /** What str.isspace() and \s take for white space; JavaScript's own list has U+FEFF and lacks six of these. */
 const SPACE = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
-const LEADING = new RegExp(`^[${SPACE}]+`);
 const SPACES = new RegExp(`[${SPACE}]+`);
 const ONE_SPACE = new RegExp(`^[${SPACE}]$`);
 
-export const isSpace = (character: string): boolean => ONE_SPACE.test(character);
+/** Printable ASCII is told without the pattern: a long configuration asks many thousand times. */
+export const isSpace = (character: string): boolean =>
+  !(character > ' ' && character <= '~') && ONE_SPACE.test(character);
 
 export const stripEnd = (text: string): string => {
   // The pattern alone would try every run of blanks in a long line.
@@ -16,11 +17,20 @@ export const stripEnd = (text: string): string => {
   return text.slice(0, end);
 };
 
-export const strip = (text: string): string => stripEnd(text).replace(LEADING, '');
+export const strip = (text: string): string => {
+  const end = stripEnd(text);
+  return end.slice(blanksBefore(end));
+};
+
+function blanksBefore(text: string): number {
+  let count = 0;
+  while (count < text.length && isSpace(text[count]!)) count += 1;
+  return count;
+}
 
 /** How far the first character that is no white space is from the start; 0 for a line of blanks. */
 export function indentOf(line: string): number {
-  const blanks = LEADING.exec(line)?.[0].length ?? 0;
+  const blanks = blanksBefore(line);
   return blanks === line.length ? 0 : blanks;
 }
 

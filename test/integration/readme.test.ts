@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { type Command, commands } from '../../src/cli/commands.js';
-import { type DirectiveTable, sections } from '../../src/formats/supervisord/directives.js';
+import type { DirectiveTable } from '../../src/formats/supervisord/directives.js';
+import { sections } from '../../src/formats/supervisord/sections.js';
 import { packageRoot } from '../support/package-root.js';
 
 const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');

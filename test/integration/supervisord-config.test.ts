@@ -15,8 +15,9 @@ import type {
   ProcessConfig,
   SupervisordConfig,
 } from '../../src/formats/supervisord/config.js';
-import { type Directive, sections } from '../../src/formats/supervisord/directives.js';
+import type { Directive } from '../../src/formats/supervisord/directives.js';
 import { readSupervisorctlConfig, readSupervisordConfig } from '../../src/formats/supervisord/read-config.js';
+import { sections } from '../../src/formats/supervisord/sections.js';
 import * as types from '../../src/formats/supervisord/value-types.js';
 import { repr } from '../../src/spec/python-text.js';
 import type { SignalName } from '../../src/spec/service-spec.js';

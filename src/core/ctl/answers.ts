@@ -9,7 +9,7 @@ const isStruct = (value: unknown): value is Struct =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-export const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
+const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
 
 export function structOf(value: unknown): Struct {
   if (isStruct(value)) return value;
@@ -19,6 +19,18 @@ export function structOf(value: unknown): Struct {
 export function structsOf(value: unknown): readonly Struct[] {
   if (Array.isArray(value) && value.every(isStruct)) return value;
   throw new HttpError('the server', null, 'expected an array of structs');
+}
+
+/** What getAllStates answers of a process. */
+export type StateRow = readonly [namespec: string, state: string, description: string];
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isStateRow = (value: unknown): value is StateRow =>
+  Array.isArray(value) && value.length === 3 && value.every(isText);
+
+export function stateRowsOf(value: unknown): readonly StateRow[] {
+  if (Array.isArray(value) && value.every(isStateRow)) return value;
+  throw new HttpError('the server', null, 'expected an array of states');
 }
 
 export const resultsOf = (value: unknown): ProcessResult[] =>

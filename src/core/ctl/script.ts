@@ -46,6 +46,8 @@ export interface Session {
   serverUrl: string;
   username: string | null;
   password: string | null;
+  /** Every fact is asked for, and not only what a line shows. */
+  readonly isJson: boolean;
   /** Somebody is there to be asked. */
   readonly interactive: boolean;
 }

@@ -1,22 +1,25 @@
 // The actions that only look: status, pid, avail, version.
 
+import { SystemError } from '../../errors.js';
 import { isVisible, visible } from '../../spec/byte-text.js';
 import { faultCodes as faults } from '../../spec/faults.js';
 import { splitWords } from '../../spec/python-text.js';
-import { numberOf, type Struct, structOf, structsOf, textOf } from './answers.js';
+import { type StateRow, type Struct, stateRowsOf, structOf, structsOf, textOf } from './answers.js';
 import { checkServer } from './check-server.js';
 import { exits, faultError, faultOf } from './faults.js';
 import { refuseArguments } from './misuse.js';
-import { call, type PrintedLine, type Script, type Session, say } from './script.js';
-import { makeNamespec, splitNamespec } from './words.js';
+import { call, callOurs, type Script, type Session, say } from './script.js';
+import { joinNamespec, makeNamespec, type Namespec, splitNamespec } from './words.js';
 
-/** STOPPED, EXITED, FATAL, UNKNOWN. */
-const stoppedStates: readonly number[] = [0, 100, 200, 1000];
+const stoppedStates: readonly string[] = ['STOPPED', 'EXITED', 'FATAL', 'UNKNOWN'];
 const LEAST_NAME_WIDTH = 30;
 
+/** What `status` shows of a process; the facts are there where they were asked for. */
+type Shown = readonly [...StateRow, facts?: Struct];
+
 export function* status(rest: string, session: Session): Script<number> {
-  if ((yield* checkServer(session)) !== exits.success) return exits.statusUnknown;
-  const all = structsOf(yield* call('getAllProcessInfo'));
+  const all = yield* statusRows(session);
+  if (all === null) return exits.statusUnknown;
   const names = splitWords(rest);
   const { shown, unknown } =
     names.length === 0 || names.includes('all') ? { shown: all, unknown: [] } : pick(all, names);
@@ -28,28 +31,55 @@ export function* status(rest: string, session: Session): Script<number> {
       error: faultError(faults.BAD_NAME, text),
     });
   }
-  yield { step: 'print', lines: tabulate(shown) };
-  if (shown.some(({ state }) => stoppedStates.includes(numberOf(state)))) return exits.statusNotRunning;
+  if (session.isJson)
+    yield { step: 'print', lines: shown.map((row) => ({ text: '', result: row[3] ?? null })) };
+  else if (shown.length > 0) yield* say(tabulate(shown));
+  if (shown.some((row) => stoppedStates.includes(row[1]))) return exits.statusNotRunning;
   return unknown.length > 0 ? exits.statusUnknown : exits.success;
 }
 
-/** All in one step, and looked through for control characters all at once: there may be thousands of them. */
-function tabulate(infos: readonly Struct[]): PrintedLine[] {
-  const rows = infos.map((info) => {
-    const [group, name] = [textOf(info.group), textOf(info.name)];
-    return {
-      namespec: group === name ? group : `${group}:${name}`,
-      state: textOf(info.statename),
-      description: textOf(info.description),
-    };
-  });
-  const all = rows.map(({ namespec, state, description }) => namespec + state + description).join('');
-  const show = isVisible(all) ? (text: string) => text : visible;
-  const widest = rows.reduce((most, { namespec }) => Math.max(most, show(namespec).length), LEAST_NAME_WIDTH);
-  return rows.map(({ namespec, state, description }, index) => ({
-    text: show(namespec).padEnd(widest + 3) + show(state).padEnd(10) + show(description),
-    result: infos[index]!,
-  }));
+/** null: why there are none has been said. Our own server can be asked for no more than what is shown. */
+function* statusRows(session: Session): Script<readonly Shown[] | null> {
+  const states = session.isJson ? null : yield* askOurs('getAllStates');
+  if (states !== null) return stateRowsOf(states);
+  if ((yield* checkServer(session)) !== exits.success) return null;
+  return structsOf(yield* call('getAllProcessInfo')).map((facts) => [
+    joinNamespec(textOf(facts.group), textOf(facts.name)),
+    textOf(facts.statename),
+    textOf(facts.description),
+    facts,
+  ]);
+}
+
+/** null: the server is not ours, or there is none. */
+function* askOurs(method: string): Script<unknown> {
+  try {
+    return yield* callOurs(method);
+  } catch (error) {
+    if (faultOf(error) === faults.UNKNOWN_METHOD || error instanceof SystemError) return null;
+    throw error;
+  }
+}
+
+/** All in one text, and looked through for control characters all at once: there may be thousands of them. */
+function tabulate(rows: readonly Shown[]): string {
+  const lines = layOut(rows, (text) => text);
+  return (isVisible(lines.join('')) ? lines : layOut(rows, visible)).join('\n');
+}
+
+/** By index: to take a thousand rows apart by pattern makes twice the garbage of all the rest. */
+function layOut(rows: readonly Shown[], show: (text: string) => string): string[] {
+  const widest = rows.reduce((most, row) => Math.max(most, show(row[0]).length), LEAST_NAME_WIDTH);
+  return rows.map((row) => fill(show(row[0]), widest + 3) + fill(show(row[1]), 10) + show(row[2]));
+}
+
+const blanks: string[] = [];
+
+/** padEnd, which makes its blanks anew each time. */
+function fill(text: string, width: number): string {
+  const missing = Math.max(0, width - text.length);
+  blanks[missing] ??= ' '.repeat(missing);
+  return text + blanks[missing];
 }
 
 interface Unknown {
@@ -60,14 +90,16 @@ interface Unknown {
 }
 
 function pick(
-  all: readonly Struct[],
+  all: readonly Shown[],
   names: readonly string[],
-): { readonly shown: Struct[]; readonly unknown: Unknown[] } {
-  const shown: Struct[] = [];
+): { readonly shown: Shown[]; readonly unknown: Unknown[] } {
+  const places = all.map((row) => splitNamespec(row[0]));
+  const shown: Shown[] = [];
   const unknown: Unknown[] = [];
   for (const typed of names) {
     const { group, name } = splitNamespec(typed);
-    const found = all.filter((info) => info.group === group && (name === null || info.name === name));
+    const isMeant = (its: Namespec): boolean => its.group === group && (name === null || its.name === name);
+    const found = all.filter((_, index) => isMeant(places[index]!));
     shown.push(...found);
     if (found.length > 0) continue;
     unknown.push(

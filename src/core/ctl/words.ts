@@ -30,10 +30,12 @@ export function splitNamespec(namespec: string): Namespec {
   return { group: namespec.slice(0, colon), name: name === '' || name === '*' ? null : name };
 }
 
+export const joinNamespec = (group: string, name: string | null): string =>
+  group === name ? group : `${group}:${name ?? 'None'}`;
+
 /** As people read it: names come from a server, and must not move their cursor. */
-export function makeNamespec(group: string, name: string | null): string {
-  return visible(group === name ? group : `${group}:${name ?? 'None'}`);
-}
+export const makeNamespec = (group: string, name: string | null): string =>
+  visible(joinNamespec(group, name));
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be shown
 const UNSEEN_IN_LINES = /[\x00-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]/g;

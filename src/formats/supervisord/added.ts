@@ -1,6 +1,6 @@
 // Programs that were added at run time: objects with a name and keys of [program:x], read as one more file would be.
 import { suggest } from '../suggest.js';
-import { sections } from './directives.js';
+import { sections } from './sections.js';
 import type { AddedProgram } from './source.js';
 
 /** One object or several. A text says why they cannot be used. */

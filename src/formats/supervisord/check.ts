@@ -5,9 +5,10 @@ import { absolutePath } from '../posix-path.js';
 import { splitShellWords } from '../shlex.js';
 import { suggest } from '../suggest.js';
 import type { GroupConfig, ProcessConfig, SupervisordConfig } from './config.js';
-import { type DirectiveTable, sections } from './directives.js';
+import type { DirectiveTable } from './directives.js';
 import { interpret, interpretSupervisorctl } from './read-config.js';
 import { Reading, Unparsable } from './reading.js';
+import { sections } from './sections.js';
 import type { ConfigSource } from './source.js';
 
 /** In the order of files and lines; each once. */

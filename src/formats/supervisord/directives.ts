@@ -52,12 +52,15 @@ export type ValueOf<D extends Directive> =
   | ReturnType<(typeof valueTypes)[D['type']]>
   | (D['default'] extends null ? null : never);
 
+// Told to the bundler, who leaves a table out where nobody reads it.
+// @__NO_SIDE_EFFECTS__
 const key = <const T extends Directive['type'], const D extends string | null>(
   type: T,
   fallback: D,
   help: string,
 ) => ({ type, default: fallback, by: 'supervisor', help }) as const;
 
+// @__NO_SIDE_EFFECTS__
 const ours = <const T extends Directive['type'], const D extends string | null>(
   type: T,
   fallback: D,
@@ -213,22 +216,3 @@ export const supervisorctlKeys = {
 export const includeKeys = {
   files: key('text', null, 'globs, separated by blanks, relative to this file'),
 } as const satisfies DirectiveTable;
-
-const program = { ...programKeys, ...commandKeys, ...processKeys, ...extraKeys };
-
-/** By the name of a section, up to its colon. `anything` takes keys that are not ours to know. */
-export const sections: Readonly<
-  Record<string, { readonly named: 'always' | 'never' | 'maybe'; readonly keys: DirectiveTable | 'anything' }>
-> = {
-  supervisord: { named: 'never', keys: supervisordKeys },
-  supervisorctl: { named: 'never', keys: supervisorctlKeys },
-  include: { named: 'never', keys: includeKeys },
-  unix_http_server: { named: 'maybe', keys: unixServerKeys },
-  inet_http_server: { named: 'maybe', keys: inetServerKeys },
-  program: { named: 'always', keys: program },
-  eventlistener: { named: 'always', keys: { ...program, ...listenerKeys } },
-  'fcgi-program': { named: 'always', keys: { ...program, ...fcgiKeys } },
-  group: { named: 'always', keys: groupKeys },
-  rpcinterface: { named: 'always', keys: 'anything' },
-  ctlplugin: { named: 'always', keys: 'anything' },
-};

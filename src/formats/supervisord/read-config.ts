@@ -36,9 +36,10 @@ export function interpret(reading: Reading): SupervisordConfig {
   });
 }
 
-/** What supervisorctl needs of the same file. Other than supervisorctl it follows [include]. */
+/** What supervisorctl needs of the same file, and no more. Other than supervisorctl it follows [include]. */
 export function readSupervisorctlConfig(source: ConfigSource): SupervisorctlSection {
-  const reading = new Reading(source, throwFirst);
+  const wanted = ['supervisorctl', 'include', 'DEFAULT'];
+  const reading = new Reading(source, throwFirst, (section) => wanted.includes(section));
   reading.readFiles();
   if (!reading.ini.sections.has('supervisorctl'))
     reading.error('.ini file does not include supervisorctl section', reading.top);

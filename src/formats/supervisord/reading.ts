@@ -1,7 +1,7 @@
 // One pass over the files of a configuration: values are looked up, expanded and converted, and mistakes reported.
 import { ConfigError, type Diagnostic } from '../../errors.js';
 import { byText, splitWords } from '../../spec/python-text.js';
-import { emptyIni, findValue, type Ini, type IniValue, keysOf, mergeIni } from '../ini.js';
+import { emptyIni, findValue, type Ini, type IniValue, keysOf, mergeIni, type Wants } from '../ini.js';
 import { absolutePath, folderOf, joinPath } from '../posix-path.js';
 import { type FormatValue, formatText, type Scopes } from '../python-format.js';
 import type { ParseMessage } from './config.js';
@@ -34,21 +34,27 @@ export class Reading {
   readonly here: string;
   readonly files: string[] = [];
   readonly messages: ParseMessage[] = [];
-  /** ENV_x of the supervisor's own environment, and then those of [supervisord]. */
-  readonly environment: Scope;
+  #environment: Scope | null = null;
   readonly #report: Reporter;
+  readonly #wants: Wants;
   readonly #defaults = new Map<Directive, unknown>();
 
-  constructor(source: ConfigSource, report: Reporter) {
+  constructor(source: ConfigSource, report: Reporter, wants: Wants = () => true) {
     this.source = source;
+    this.#wants = wants;
     this.#report = report;
     this.here = absolutePath(folderOf(source.path), source.cwd);
-    this.environment = new Map(
-      source.environment.map((variable) => {
+  }
+
+  /** ENV_x of the supervisor's own environment, and then those of [supervisord]. */
+  get environment(): Scope {
+    this.#environment ??= new Map(
+      this.source.environment.map((variable) => {
         const equals = variable.indexOf('=', 1);
         return [`ENV_${variable.slice(0, equals)}`, variable.slice(equals + 1)];
       }),
     );
+    return this.#environment;
   }
 
   error(message: string, place: Place, suggestion: string | null = null): void {
@@ -115,7 +121,7 @@ export class Reading {
 
   #parse(text: string, file: string): void {
     this.files.push(file);
-    const fault = mergeIni(this.ini, text, file);
+    const fault = mergeIni(this.ini, text, file, this.#wants);
     if (fault !== null) this.#abandon(fault.message, { file, line: fault.line });
   }
 
@@ -239,7 +245,18 @@ export class SectionReader {
   }
 
   expand(text: string, name: string, place: Place): string | null {
-    return this.reading.expand(text, [this.scope, this.reading.environment], name, place, this.suffix);
+    return this.reading.expand(text, this.#scopes, name, place, this.suffix);
+  }
+
+  /** The environment is asked last, and not made before. */
+  get #scopes(): Scopes {
+    const { scope, reading } = this;
+    return {
+      *[Symbol.iterator]() {
+        yield scope;
+        yield reading.environment;
+      },
+    };
   }
 
   error(message: string, key?: string): void {

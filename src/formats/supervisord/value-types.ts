@@ -93,10 +93,11 @@ export function logLevel(text: string): LogLevel {
   return level;
 }
 
-const home = (path: string, { environment, host, lookups }: Facts): string =>
+const home = (path: string, facts: Facts): string =>
   expandHome(path, (user) => {
+    const { host, lookups } = facts;
     if (user !== null) return lookups.user(user)?.home ?? null;
-    const own = environment.findLast((variable) => variable.startsWith('HOME='))?.slice('HOME='.length);
+    const own = facts.environment.findLast((variable) => variable.startsWith('HOME='))?.slice('HOME='.length);
     return own ?? lookups.user(host.uid)?.home ?? null;
   });
 

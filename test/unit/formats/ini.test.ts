@@ -53,6 +53,14 @@ test('a key that is written twice in a file is noted, one that another file repe
   assert.deepEqual(repeated, [{ section: 'a', key: 'k', file: '0.ini', line: 5 }]);
 });
 
+test('a section that is not wanted is not kept, and its faults are told all the same', () => {
+  const ini = emptyIni();
+  const fault = mergeIni(ini, '[a]\nk=1\n more\n\n  still\nbad\n[b]\nk=2', 'x.ini', (name) => name === 'b');
+  assert.equal(fault?.message, "Source contains parsing errors: 'x.ini'\n\t[line  6]: 'bad\\n'");
+  assert.deepEqual([...ini.sections.keys()], ['b']);
+  assert.equal(findValue(ini, 'b', 'k')?.text, '2');
+});
+
 test('all lines that are nothing are told at once, and text before the first header at once', () => {
   const fault = mergeIni(emptyIni(), "[a]\nb c\nk=v\nit's", 'x.ini');
   assert.deepEqual(fault, {

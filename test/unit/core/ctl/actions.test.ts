@@ -9,6 +9,7 @@ const makeSession = (interactive = false): Session => ({
   serverUrl: 'unix:///s.sock',
   username: null,
   password: null,
+  isJson: false,
   interactive,
 });
 
@@ -20,6 +21,12 @@ interface Played {
   readonly exitCode: number;
   readonly leaves: boolean;
 }
+
+/** Of a server that is not ours. */
+const defaultAnswer = (method: string): Answer => {
+  if (method.startsWith('tsdaemon.')) return new ControlError(method, 1, 'UNKNOWN_METHOD');
+  return method === 'getVersion' ? '3.0' : undefined;
+};
 
 /** Answers calls by method and questions in their order. */
 function play(
@@ -38,7 +45,7 @@ function play(
     else if (step.step === 'call') {
       const method = step.method.replace('supervisor.', '');
       calls.push([method, ...step.params].join(' '));
-      const given: Answer = method === 'getVersion' ? (answers.getVersion ?? '3.0') : answers[method];
+      const given: Answer = method in answers ? answers[method] : defaultAnswer(method);
       answer = typeof given === 'function' ? given(...step.params) : given;
     } else answer = typed.shift();
     next = answer instanceof Error ? script.throw(answer) : script.next(answer);
@@ -46,7 +53,7 @@ function play(
   return { lines, calls, ...next.value };
 }
 
-const textOf = ({ lines }: Played): string[] => lines.map(({ text }) => text);
+const textOf = ({ lines }: Played): string[] => lines.flatMap(({ text }) => text.split('\n'));
 const resultsOf = ({ lines }: Played): unknown[] =>
   lines.map(({ result }) => result).filter((result) => result !== null);
 const fault = (code: number, text = 'FAULT'): ControlError => new ControlError('m', code, text);
@@ -113,6 +120,28 @@ test('status pads names, tells unknown ones first, and 3 wins over 4', () => {
   assert.equal(played.exitCode, 3);
   assert.equal(play('status web nope', { getAllProcessInfo }).exitCode, 4);
   assert.equal(play('status web', { getAllProcessInfo }).exitCode, 0);
+});
+
+test('status of a server of ours is one call, and shows what it shows of any other', () => {
+  const getAllProcessInfo = [info('web', 'web', 20, 'RUNNING'), info('g', 'x', 200, 'FATAL')];
+  const states = [
+    ['web', 'RUNNING', 'd'],
+    ['g:x', 'FATAL', 'd'],
+  ];
+  for (const line of ['status', 'status web', 'status nope g:*', 'status nope']) {
+    const ours = play(line, { 'tsdaemon.getAllStates': states });
+    const theirs = play(line, { getAllProcessInfo });
+    assert.deepEqual(textOf(ours), textOf(theirs), line);
+    assert.equal(ours.exitCode, theirs.exitCode, line);
+    assert.deepEqual(ours.calls, ['tsdaemon.getAllStates'], line);
+    assert.deepEqual(theirs.calls, ['tsdaemon.getAllStates', 'getVersion', 'getAllProcessInfo'], line);
+  }
+});
+
+test('status --json has every fact', () => {
+  const getAllProcessInfo = [info('web', 'web', 20, 'RUNNING')];
+  const played = play('status', { getAllProcessInfo }, { session: { ...makeSession(), isJson: true } });
+  assert.deepEqual(resultsOf(played), getAllProcessInfo);
 });
 
 test('what a server calls its programs moves no cursor and begins no line', () => {
@@ -226,15 +255,17 @@ test('shutdown and reload are asked about where somebody is there to answer', ()
   assert.deepEqual(play('shutdown', { shutdown: true }).calls, ['shutdown']);
 });
 
-const unreachable: readonly (readonly [line: string, errnoName: string, text: string, exitCode: number])[] = [
-  ['pid', 'ECONNREFUSED', 'unix:///s.sock refused connection', 4],
-  ['pid', 'ENOENT', 'unix:///s.sock no such file', 7],
-  ['status', 'ENOENT', 'unix:///s.sock no such file', 4],
-  ['pid', 'EACCES', "error: <class 'PermissionError'>, [Errno 13] Permission denied: unix:///s.sock", 1],
-];
-for (const [line, errnoName, text, exitCode] of unreachable)
+const unreachables: readonly (readonly [line: string, errnoName: string, text: string, exitCode: number])[] =
+  [
+    ['pid', 'ECONNREFUSED', 'unix:///s.sock refused connection', 4],
+    ['pid', 'ENOENT', 'unix:///s.sock no such file', 7],
+    ['status', 'ENOENT', 'unix:///s.sock no such file', 4],
+    ['pid', 'EACCES', "error: <class 'PermissionError'>, [Errno 13] Permission denied: unix:///s.sock", 1],
+  ];
+for (const [line, errnoName, text, exitCode] of unreachables)
   test(`'${line}' with ${errnoName} exits with ${exitCode}`, () => {
-    const played = play(line, { getVersion: new SystemError('cannot', { syscall: 'connect', errnoName }) });
+    const unreachable = new SystemError('cannot', { syscall: 'connect', errnoName });
+    const played = play(line, { getVersion: unreachable, 'tsdaemon.getAllStates': unreachable });
     assert.deepEqual(textOf(played), [text]);
     assert.equal(played.exitCode, exitCode);
   });
@@ -242,6 +273,7 @@ for (const [line, errnoName, text, exitCode] of unreachable)
 test('answers of a strange shape are an error of the server, not of ours', () => {
   for (const [line, method] of [
     ['status', 'getAllProcessInfo'],
+    ['status', 'tsdaemon.getAllStates'],
     ['avail', 'getAllConfigInfo'],
     ['update', 'reloadConfig'],
     ['reread', 'reloadConfig'],
