@@ -1,6 +1,7 @@
 // A server on one socket: who may connect, who may ask, how many at once, and that no request ever ends it.
 import { type ListenAddress, type Listener, openListener } from '../os/listener.js';
 import { visible } from '../spec/byte-text.js';
+import { isLoopbackHost } from '../spec/loopback-host.js';
 import { type Credentials, judgeAuthorization } from './basic-auth.js';
 import { HttpConnection, type HttpLimits, type HttpOwner } from './http-connection.js';
 import { errorResponse, type HttpRequest, type HttpResponse } from './http-exchange.js';
@@ -16,7 +17,7 @@ export interface HttpServerOptions {
   readonly credentials: Credentials | null;
   readonly handler: HttpHandler;
   readonly log: HttpLog;
-  /** A TCP port that asks for no password may be open to other machines. */
+  /** `allow_remote_without_password`: a TCP port that asks for no password may be open to other machines. */
   readonly allowOpenPort?: boolean;
   /** More than these, and the one that was silent longest goes. Programs need the descriptors, too. */
   readonly connectionsMax?: number;
@@ -76,11 +77,12 @@ export class HttpServer {
   #restrict(address: ListenAddress): ListenAddress {
     if (address.kind === 'unix' || this.#options.credentials !== null || this.#options.allowOpenPort)
       return address;
-    if (/^127\.|^localhost$|^::1$/.test(address.host)) return address;
+    if (isLoopbackHost(address.host)) return address;
     const host = '127.0.0.1';
     this.#options.log(
       'critical',
-      `listening on ${host}:${address.port} only, not on ${address.host || '*'}: no password is set`,
+      `listening on ${host}:${address.port} only, not on ${address.host || '*'}: [${this.#options.section}] has no ` +
+        'password, nor allow_remote_without_password=true',
     );
     return { ...address, host };
   }

@@ -135,7 +135,10 @@ async function openServers(config: SupervisordConfig, daemon: SupervisorDaemon):
     const credentials = username === null || password === null ? null : { username, password };
     const { section } = server;
     daemon.log(messages.interfaceInitialized('supervisor'));
-    servers.push(await HttpServer.listen(addressOf(server), { credentials, handler, log, section }));
+    const allowOpenPort = server.family === 'inet' && server.allow_remote_without_password;
+    servers.push(
+      await HttpServer.listen(addressOf(server), { credentials, handler, log, section, allowOpenPort }),
+    );
   }
   return servers;
 }

@@ -322,8 +322,13 @@ function groupForm(group: GroupConfig): unknown {
   return { ...group, processes, socket: [url, socket.backlog, mode, owner] };
 }
 
-function serverForm({ family, ...server }: HttpServer): unknown {
-  return family === 'unix' && 'owner' in server ? { ...server, owner: Object.values(server.owner) } : server;
+function serverForm(server: HttpServer): unknown {
+  if (server.family === 'unix') {
+    const { family: _, owner, ...rest } = server;
+    return { ...rest, owner: Object.values(owner) };
+  }
+  const { family: _, allow_remote_without_password: __, ...rest } = server;
+  return rest;
 }
 
 function configForm(config: SupervisordConfig): unknown {

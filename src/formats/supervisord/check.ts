@@ -1,5 +1,6 @@
 // Every mistake in a configuration, and what is allowed but hardly meant. Nothing is started.
 import type { Diagnostic } from '../../errors.js';
+import { isLoopbackHost } from '../../spec/loopback-host.js';
 import { findValue, keysOf } from '../ini.js';
 import { absolutePath } from '../posix-path.js';
 import { splitShellWords } from '../shlex.js';
@@ -146,9 +147,15 @@ function checkServers(reading: Reading, { servers, rpcInterfaces }: SupervisordC
       'supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface',
     );
   for (const server of servers)
-    if (server.family === 'inet' && server.password === null && !/^(?:localhost|127\.)/.test(server.host))
+    if (
+      server.family === 'inet' &&
+      server.password === null &&
+      !server.allow_remote_without_password &&
+      !isLoopbackHost(server.host)
+    )
       reading.warning(
-        `[${server.section}] lets everyone in who reaches port ${server.port}: it has no password`,
+        `[${server.section}] listens on 127.0.0.1:${server.port} only, not on ${server.host || '*'}: it has no password, ` +
+          'nor allow_remote_without_password=true',
         reading.placeOfKey(server.section, 'port'),
         `port=127.0.0.1:${server.port}`,
       );

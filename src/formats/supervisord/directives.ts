@@ -192,7 +192,16 @@ const credentials = {
 
 export const inetServerKeys = {
   ...credentials,
-  port: key('host:port', null, 'host:port; a port alone is open to all interfaces'),
+  port: key(
+    'host:port',
+    null,
+    'host:port; a port alone is open to all interfaces (without a password: to this machine only)',
+  ),
+  allow_remote_without_password: ours(
+    'boolean',
+    'false',
+    'without a password too, let other machines in: whoever reaches the port can run commands',
+  ),
 } as const satisfies DirectiveTable;
 
 export const unixServerKeys = {

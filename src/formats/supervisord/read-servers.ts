@@ -21,7 +21,18 @@ function readInetServer(section: SectionReader): InetServer | null {
   const credentials = readCredentials(section);
   if (section.written('port') === null) section.error(`section [${section.section}] has no port value`);
   const address = section.get('port', inetServerKeys.port);
-  return address === null ? null : { family: 'inet', section: section.section, ...credentials, ...address };
+  const allow_remote_without_password = section.get(
+    'allow_remote_without_password',
+    inetServerKeys.allow_remote_without_password,
+  );
+  if (address === null) return null;
+  return {
+    family: 'inet',
+    section: section.section,
+    ...credentials,
+    ...address,
+    allow_remote_without_password,
+  };
 }
 
 function readUnixServer(section: SectionReader): UnixServer | null {
