@@ -5,6 +5,7 @@ import { isLoopbackHost } from '../spec/loopback-host.js';
 import { type Credentials, judgeAuthorization } from './basic-auth.js';
 import { HttpConnection, type HttpLimits, type HttpOwner } from './http-connection.js';
 import { errorResponse, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { meansUs } from './same-site.js';
 
 export type HttpHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 
@@ -45,7 +46,7 @@ export class HttpServer {
   /** Rejects with UsageError, in supervisord's words, where the socket cannot be had. */
   static async listen(address: ListenAddress, options: HttpServerOptions): Promise<HttpServer> {
     const server = new HttpServer(options);
-    const owner = server.#owner();
+    const owner = server.#owner(address);
     server.#listener = await openListener(server.#restrict(address), {
       connected: (socket) => server.#connected(new HttpConnection(socket, owner)),
       noted: (text) => options.log('info', text),
@@ -107,14 +108,15 @@ export class HttpServer {
   }
 
   /** What a connection may ask of us. */
-  #owner(): HttpOwner {
+  #owner(address: ListenAddress): HttpOwner {
+    const { credentials } = this.#options;
     return {
       limits: this.#limits,
       bodyBudget: this.#budget,
-      admit: ({ headers }) => {
-        const { credentials } = this.#options;
-        return credentials && judgeAuthorization(credentials, headers.get('authorization'));
-      },
+      admit: ({ headers }) =>
+        credentials === null
+          ? this.#judgeHost(address, headers.get('host'))
+          : judgeAuthorization(credentials, headers.get('authorization')),
       handle: (request) => this.#handle(request),
       failed: (error) => this.#failed('a connection', error),
       active: (connection) => {
@@ -122,6 +124,16 @@ export class HttpServer {
       },
       closed: (connection) => void this.#connections.delete(connection),
     };
+  }
+
+  /** Who may be asked by other machines has names that we cannot know. */
+  #judgeHost(address: ListenAddress, host: string | undefined): HttpResponse | null {
+    if (address.kind === 'unix' || this.#options.allowOpenPort || meansUs(host, address.host)) return null;
+    const reason =
+      `refused a request to ${visible(host ?? '')}: without a password only localhost and addresses are known here, ` +
+      'for any web page could have another name lead here';
+    this.#options.log('error', reason);
+    return { status: 403, headers: [['Content-Type', 'text/plain']], body: `${reason}\n` };
   }
 
   async #handle(request: HttpRequest): Promise<HttpResponse> {
