@@ -44,12 +44,12 @@ export const sending = at(
 );
 
 /** How a process ended, as it stands in parentheses. */
-export const endingText = (ending: Ending, coreDumped = false): string => {
+export const endingText = (ending: Ending): string => {
   switch (ending.how) {
     case 'exited':
       return `exit status ${ending.code}`;
     case 'killed':
-      return `terminated by ${ending.signal}${coreDumped ? ' (core dumped)' : ''}`;
+      return `terminated by ${ending.signal}${ending.dumpedCore ? ' (core dumped)' : ''}`;
     case 'not-spawned':
       return 'not spawned';
     case 'unseen':

@@ -144,7 +144,7 @@ export class SupervisedProcess {
     const { spec, name, group } = this.service;
     const hasEnded = event.name === 'exited' || event.name === 'spawn-failed';
     const pid = (event.name === 'exited' ? this.#program.lastPid : this.#program.pid) ?? 0;
-    const news = newsOf(before, after, { event, spec, name, group, pid, coreDumped: false }, this.#facts);
+    const news = newsOf(before, after, { event, spec, name, group, pid }, this.#facts);
     const at = Date.now() as EpochMs;
     this.#facts = {
       startedAt: after.name === 'STARTING' ? at : this.#facts.startedAt,

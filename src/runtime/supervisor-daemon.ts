@@ -8,7 +8,7 @@ import { planUpdate, type UpdatePlan } from '../formats/supervisord/plan-update.
 import type { SpecContext } from '../formats/supervisord/to-service-spec.js';
 import { toSupervisedGroup } from '../formats/supervisord/to-supervision.js';
 import { identityOf } from '../os/identity.js';
-import { endText, type ProcessEnd } from '../os/invoke.js';
+import { endingOf, type ProcessEnd } from '../os/invoke.js';
 import { giveBackMemory } from '../os/memory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
@@ -95,7 +95,7 @@ export class SupervisorDaemon {
       groupRemoved: ({ name }) => this.#bus.publish({ type: 'PROCESS_GROUP_REMOVED', group: name }),
       // Every orphan of a program's comes to us; supervisord meets them, and tells of them, as PID 1 only.
       reapedStranger: (pid, end) => {
-        const { level, text } = messages.reapedUnknown(pid, endText(end));
+        const { level, text } = messages.reapedUnknown(pid, messages.endingText(endingOf(end)));
         this.log({ level: this.pid === 1 ? level : 'DEBG', text });
       },
       complain: (attempt, error) => this.complain(attempt, error),

@@ -57,7 +57,7 @@ test('how a process ended is told by its exit status, or its signal and whether 
   assert.equal(messages.endingText({ how: 'exited', code: 3 }), 'exit status 3');
   assert.equal(messages.endingText({ how: 'killed', signal: 'SIGSEGV' }), 'terminated by SIGSEGV');
   assert.equal(
-    messages.endingText({ how: 'killed', signal: 'SIGSEGV' }, true),
+    messages.endingText({ how: 'killed', signal: 'SIGSEGV', dumpedCore: true }),
     'terminated by SIGSEGV (core dumped)',
   );
   assert.equal(messages.endingText({ how: 'unseen' }), 'exit status unknown');
