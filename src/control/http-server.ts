@@ -10,7 +10,7 @@ import { meansUs } from './same-site.js';
 export type HttpHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 
 /** Levels of the main log. */
-export type HttpLog = (level: 'critical' | 'error' | 'info', message: string) => void;
+export type HttpLog = (level: 'critical' | 'error' | 'info' | 'trace', message: string) => void;
 
 export interface HttpServerOptions {
   /** Where it was configured, such as `unix_http_server`: for the log. */

@@ -75,7 +75,7 @@ async function main(): Promise<void> {
     over: (exitCode) => end(exitCode, supervisord.pidfile, servers),
   });
   servers.push(...(await openServers(config, daemon)));
-  listen(daemon);
+  listen(daemon, mainLog);
   if (order.memory === undefined) writeOwnPidfile(supervisord.pidfile, daemon);
   if (!order.isForeground && order.memory === undefined) daemon.log(messages.daemonizing());
   daemon.log(messages.started(process.pid));
@@ -115,8 +115,7 @@ async function openServers(config: SupervisordConfig, daemon: SupervisorDaemon):
       ...tsdaemonNamespace(daemon, new AddedPrograms(daemon, order.place, order.place.addedFile!)),
     ]),
   );
-  const log: HttpLog = (level, text) =>
-    daemon.log({ level: level === 'critical' ? 'CRIT' : level === 'error' ? 'ERRO' : 'INFO', text });
+  const log: HttpLog = (level, text) => daemon.log({ level: levelNamed(level), text });
   const handler = makeSupervisorHandler({
     methods,
     logs: {
@@ -149,8 +148,11 @@ function addressOf(server: ServerConfig): Parameters<typeof HttpServer.listen>[0
     : { kind: 'inet', host: server.host, port: server.port };
 }
 
-function listen(daemon: SupervisorDaemon): void {
+function listen(daemon: SupervisorDaemon, mainLog: MainLog): void {
   becomeSubreaper();
+  // Before the children are looked at, for what follows from it.
+  if (mainLog.has('DEBG'))
+    process.on('SIGCHLD', () => daemon.log(messages.signalReceived('SIGCHLD', daemon.isEnding)));
   onChildEnd((pid, end) => daemon.childEnded(pid, end));
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const)
     process.on(signal, () => {

@@ -111,6 +111,7 @@ function methodCalls(daemon: SupervisorDaemon): Readonly<Record<SupervisorMethod
     (process, namespec) => {
       const wanted = readInteger(given) === 0 ? 0 : (parseSignal(given) ?? refuse('BAD_SIGNAL', given));
       if (!isSignallable(process)) refuse('NOT_RUNNING', namespec);
+      daemon.log(messages.sending(process.service.name, process.pid ?? 0, wanted));
       try {
         process.signal(wanted);
       } catch (error) {

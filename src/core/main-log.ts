@@ -2,7 +2,7 @@
 // the words of supervisord, for people and programs search for them.
 import type { LogLevel, MainLogLine } from '../spec/main-log-line.js';
 import { repr, reprOfBytes, textOrRepr } from '../spec/python-text.js';
-import type { SignalName } from '../spec/service-spec.js';
+import type { Reach, SignalName } from '../spec/service-spec.js';
 import type { Channel } from '../spec/supervisor-event.js';
 import type { Ending } from './restart-policy.js';
 
@@ -31,8 +31,8 @@ export const gaveUp = at(
 );
 export const killing = at(
   'DEBG',
-  (name: string, pid: number, signal: SignalName, toGroup: boolean) =>
-    `killing ${name} (pid ${pid}) ${toGroup ? 'process group ' : ''}with signal ${signal}`,
+  (name: string, pid: number, signal: SignalName, reach: Reach) =>
+    `killing ${name} (pid ${pid}) ${reach === 'process' ? '' : `process ${reach} `}with signal ${signal}`,
 );
 export const killingAtLast = at(
   'WARN',
@@ -40,7 +40,8 @@ export const killingAtLast = at(
 );
 export const sending = at(
   'DEBG',
-  (name: string, pid: number, signal: SignalName) => `sending ${name} (pid ${pid}) sig ${signal}`,
+  (name: string, pid: number, signal: SignalName | 0) =>
+    `sending ${name} (pid ${pid}) sig ${signal === 0 ? 'signal 0' : signal}`,
 );
 
 /** How a process ended, as it stands in parentheses. */

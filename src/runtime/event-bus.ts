@@ -9,7 +9,7 @@ import { type EventType, parseEventTypes } from '../spec/event-types.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
 import { fromPlain, toPlain } from '../spec/plain-data.js';
 import type { SupervisedGroup } from '../spec/supervision.js';
-import type { SupervisorEvent } from '../spec/supervisor-event.js';
+import type { ProcessStateEvent, SupervisorEvent } from '../spec/supervisor-event.js';
 
 export interface EventBusHost {
   readonly identifier: string;
@@ -91,11 +91,14 @@ export class EventBus {
     for (const pool of this.#pools.values()) this.#armWake(pool);
   }
 
-  /** News of a listener's process, in the pool's own words. */
-  tell(poolName: string, news: 'started' | 'running' | 'stopping' | 'ended', listener: string): void {
+  /** News of a listener's process. */
+  tell(poolName: string, listener: string, { type }: ProcessStateEvent): void {
     const pool = this.#pools.get(poolName);
     if (pool === undefined) return;
-    this.#perform(pool[news](listener, now()) ?? []);
+    if (type === 'PROCESS_STATE_STARTING') pool.started(listener);
+    else if (type === 'PROCESS_STATE_STOPPING') pool.stopping(listener);
+    else if (type === 'PROCESS_STATE_RUNNING') this.#perform(pool.running(listener, now()));
+    else this.#perform(pool.ended(listener, now()));
     this.#host.changed(poolName);
     this.#armWake(pool);
   }

@@ -383,6 +383,7 @@ export class HeldProgram {
   }
 
   #deliver(pid: number, signal: SignalName, reach: Reach): void {
+    this.#host.signalling?.(pid, signal, reach);
     if (signal === 'SIGKILL' && reach === 'tree') this.#tree.kill();
     const targets = reach === 'group' ? groupTargets(pid, this.#isMainAlive()) : this.#membersOf(pid, reach);
     deliverSignal(signal, targets, this.#adopted?.handle ?? null, this.#host);

@@ -78,7 +78,10 @@ export class SupervisorDaemon {
       find: (id) => this.supervisor.process(id)!,
       socketOf: (group) => this.#sockets.of(group),
       publish: (event) => this.#bus.publish(event),
-      protocol: (pool, listener, bytes) => this.#bus.heard(pool, listener, bytes),
+      protocol: (pool, listener, bytes) => {
+        if (options.mainLog.has('DEBG')) this.log(messages.listenerOutput(listener, bytes));
+        this.#bus.heard(pool, listener, bytes);
+      },
       log: (line) => this.log(line),
       complain: (attempt, error) => this.complain(attempt, error),
     });
@@ -89,6 +92,8 @@ export class SupervisorDaemon {
         this.log(messages.spawned(process.service.name, pid));
         this.outputs.of(process.id).started();
       },
+      signalling: ({ service }, pid, signal, reach) =>
+        this.log(messages.killing(service.name, pid, signal, reach)),
       moved: (process, _after, news) => this.#moved(process, news),
       changed: (process) => this.#changed(process),
       groupAdded: ({ name }) => this.#bus.publish({ type: 'PROCESS_GROUP_ADDED', group: name }),
@@ -334,16 +339,9 @@ export class SupervisorDaemon {
     const { isListener, group, name } = process.service;
     for (const line of news.lines) this.log(line);
     for (const event of news.events) {
-      if (isListener) this.#tellPool(group, name, event.type);
+      if (isListener) this.#bus.tell(group, name, event);
       this.#bus.publish(event);
     }
-  }
-
-  #tellPool(pool: string, listener: string, type: string): void {
-    if (type === 'PROCESS_STATE_STARTING') this.#bus.tell(pool, 'started', listener);
-    else if (type === 'PROCESS_STATE_RUNNING') this.#bus.tell(pool, 'running', listener);
-    else if (type === 'PROCESS_STATE_STOPPING') this.#bus.tell(pool, 'stopping', listener);
-    else this.#bus.tell(pool, 'ended', listener);
   }
 
   #changed(process: SupervisedProcess): void {
