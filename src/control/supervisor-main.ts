@@ -80,7 +80,7 @@ async function main(): Promise<void> {
   if (!order.isForeground && order.memory === undefined) daemon.log(messages.daemonizing());
   daemon.log(messages.started(process.pid));
   tell({ failure: null });
-  await daemon.begin(left);
+  await daemon.begin(left, order.memory !== undefined && order.kept === undefined);
 }
 
 /** Privileges and limits, before anything is opened. Returns what the log is to say about it. */

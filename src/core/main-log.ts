@@ -138,6 +138,10 @@ export const ranAsRoot = at(
 );
 export const userChanged = at('INFO', (uid: number) => `Set uid to user ${uid} succeeded`);
 export const extraFile = at('INFO', (path: string) => `Included extra file "${path}" during parsing`);
+export const reloading = at(
+  'INFO',
+  (name: string, pid: number, signal: SignalName) => `reloading: ${name} (pid ${pid}) with ${signal}`,
+);
 export const waitingToDie = at(
   'INFO',
   (names: readonly string[]) => `waiting for ${names.join(', ')} to die`,

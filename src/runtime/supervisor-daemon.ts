@@ -19,6 +19,7 @@ import { EventBus } from './event-bus.js';
 import { GroupSockets } from './group-sockets.js';
 import type { MainLog } from './main-log.js';
 import { Notebook } from './notebook.js';
+import { sendReloadSignals } from './reload-signals.js';
 import { ServiceStreams } from './service-streams.js';
 import type { Streams } from './start-run.js';
 import type { SupervisedProcess } from './supervised-process.js';
@@ -119,17 +120,18 @@ export class SupervisorDaemon {
     return this.#options.mainLog.path;
   }
 
-  /**
-   * Takes over what a former supervisor left and brings it to the configuration that is read now; starts what starts
-   * unasked.
-   */
-  async begin(left: SupervisorMemory | null): Promise<void> {
+  /** Takes over what was left and brings it to the configuration that is read now; starts what starts unasked. */
+  async begin(left: SupervisorMemory | null, isReload = false): Promise<void> {
     if (left !== null) this.#takeOver(left);
     if (left === null) for (const group of this.#config.groups) this.#addGroup(group);
     // Before anything is started: who finds strays has to know whose they are.
     this.#notebook.open(this.#options.folder);
     this.#bus.publish({ type: 'SUPERVISOR_STATE_CHANGE_RUNNING' });
-    if (left !== null) await this.update(planUpdate({ groups: left.groups }, this.#config));
+    if (left !== null) {
+      const plan = planUpdate({ groups: left.groups }, this.#config);
+      if (isReload) sendReloadSignals(this.supervisor, plan, this);
+      await this.update(plan);
+    }
     this.supervisor.startUnasked();
   }
 

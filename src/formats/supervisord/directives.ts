@@ -155,7 +155,11 @@ export const extraKeys = {
   killmode: ours('killmode', null, 'whom signals reach (default: by stopasgroup and killasgroup)'),
   log_compress: ours('boolean', 'false', 'gzip rotated logs'),
   log_max_age: ours('duration', null, 'rotate logs when they are as old as this'),
-  reload_signal: ours('signal', null, 'tells it to read its configuration again'),
+  reload_signal: ours(
+    'signal',
+    null,
+    'sent at a reload that leaves it running: it reads its own configuration again',
+  ),
   pid_file: ours('text', null, 'it daemonizes itself, and writes its pid here'),
 } as const satisfies DirectiveTable;
 
