@@ -80,7 +80,10 @@ async function main(): Promise<void> {
   if (!order.isForeground && order.memory === undefined) daemon.log(messages.daemonizing());
   daemon.log(messages.started(process.pid));
   tell({ failure: null });
-  await daemon.begin(left, order.memory !== undefined && order.kept === undefined);
+  await daemon.begin(
+    left,
+    order.memory === undefined ? 'start' : order.kept === undefined ? 'reload' : 'upgrade',
+  );
 }
 
 /** Privileges and limits, before anything is opened. Returns what the log is to say about it. */

@@ -125,6 +125,12 @@ export const eventDiscarded = at(
   (pool: string, serial: number) => `pool ${pool} event buffer overflowed, discarding event ${serial}`,
 );
 
+export const listenerSilent = at(
+  'WARN',
+  (name: string, serial: number) =>
+    `${name}: has not answered event ${serial} since the supervisor was killed, and is started again`,
+);
+
 // The supervisor itself.
 
 export const daemonizing = at('INFO', () => 'daemonizing the supervisord process');
@@ -141,6 +147,10 @@ export const extraFile = at('INFO', (path: string) => `Included extra file "${pa
 export const reloading = at(
   'INFO',
   (name: string, pid: number, signal: SignalName) => `reloading: ${name} (pid ${pid}) with ${signal}`,
+);
+export const exitsWith = at(
+  'CRIT',
+  (name: string) => `${name} has ended, and so does its supervisor (exit_on)`,
 );
 export const waitingToDie = at(
   'INFO',

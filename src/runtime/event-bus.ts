@@ -78,6 +78,13 @@ export class EventBus {
     );
   }
 
+  /** Whose answer is waited for, and to which event. */
+  inFlight(): readonly { readonly pool: string; readonly listener: string; readonly serial: number }[] {
+    return [...this.#pools.values()].flatMap((pool) =>
+      pool.inFlight().map((each) => ({ pool: pool.name, ...each })),
+    );
+  }
+
   /** Other events may be asked for, with listeners that go on. */
   replacePool(group: SupervisedGroup): void {
     const memory = this.memory(group.name, true);

@@ -21,6 +21,7 @@ import type { MainLog } from './main-log.js';
 import { Notebook } from './notebook.js';
 import { sendReloadSignals } from './reload-signals.js';
 import { ServiceStreams } from './service-streams.js';
+import { restartSilentListeners } from './silent-listeners.js';
 import type { Streams } from './start-run.js';
 import type { SupervisedProcess } from './supervised-process.js';
 import { isAtRest, Supervisor } from './supervisor.js';
@@ -121,7 +122,7 @@ export class SupervisorDaemon {
   }
 
   /** Takes over what was left and brings it to the configuration that is read now; starts what starts unasked. */
-  async begin(left: SupervisorMemory | null, isReload = false): Promise<void> {
+  async begin(left: SupervisorMemory | null, how: 'start' | 'reload' | 'upgrade'): Promise<void> {
     if (left !== null) this.#takeOver(left);
     if (left === null) for (const group of this.#config.groups) this.#addGroup(group);
     // Before anything is started: who finds strays has to know whose they are.
@@ -129,7 +130,8 @@ export class SupervisorDaemon {
     this.#bus.publish({ type: 'SUPERVISOR_STATE_CHANGE_RUNNING' });
     if (left !== null) {
       const plan = planUpdate({ groups: left.groups }, this.#config);
-      if (isReload) sendReloadSignals(this.supervisor, plan, this);
+      if (how === 'reload') sendReloadSignals(this.supervisor, plan, this);
+      if (how === 'start') restartSilentListeners(this.supervisor, this.#bus, this);
       await this.update(plan);
     }
     this.supervisor.startUnasked();
@@ -355,10 +357,7 @@ export class SupervisorDaemon {
     const isTheEnd = (name === 'FATAL' && exitOn !== 'never') || (name === 'EXITED' && exitOn === 'exited');
     if (!isTheEnd || this.isEnding) return;
     const { exitStatus } = process.facts;
-    this.log({
-      level: 'CRIT',
-      text: `${process.service.name} has ended, and so does its supervisor (exit_on)`,
-    });
+    this.log(messages.exitsWith(process.service.name));
     this.shutDown(exitStatus > 0 ? exitStatus : name === 'FATAL' || exitStatus < 0 ? 1 : 0);
   }
 
