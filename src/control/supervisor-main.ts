@@ -38,6 +38,9 @@ import { tsdaemonNamespace } from './tsdaemon-namespace.js';
 
 const order = readMessage(WATCH_ORDER_DESCRIPTOR) as SuperviseOrder;
 
+/** As soon as there is one. */
+let openLog: MainLog | null = null;
+
 async function main(): Promise<void> {
   const config = order.kept ?? loadSupervisordConfig(order.place);
   const { supervisord } = config;
@@ -50,6 +53,7 @@ async function main(): Promise<void> {
     toStdout: order.isForeground && !supervisord.silent,
     toSyslog: supervisord.logfile === 'syslog',
   });
+  openLog = mainLog;
   for (const { level, text } of config.messages)
     mainLog.write({ level: level === 'warn' ? 'WARN' : 'INFO', text });
   for (const note of notes) mainLog.write(note);
@@ -74,6 +78,7 @@ async function main(): Promise<void> {
     exchange: (memory) => exchange(memory, daemon),
     over: (exitCode) => end(exitCode, supervisord.pidfile, servers),
   });
+  if (left === null) daemon.sockets.openAll(config.groups);
   servers.push(...(await openServers(config, daemon)));
   listen(daemon, mainLog);
   if (order.memory === undefined) writeOwnPidfile(supervisord.pidfile, daemon);
@@ -238,6 +243,8 @@ function tell(verdict: SuperviseVerdict): void {
 
 main().catch((error: unknown) => {
   const reason = error instanceof Error ? error.message : String(error);
+  // Nobody waits for a verdict any more: it must not be silent in the end.
+  if (isTold || order.memory !== undefined) openLog?.write({ level: 'CRIT', text: reason });
   tell({ failure: `Error: ${reason}\nFor help, use tsdaemon supervise -h\n` });
   exitNow(2);
 });

@@ -48,11 +48,12 @@ export interface SupervisorDaemonOptions {
 export class SupervisorDaemon {
   readonly supervisor: Supervisor;
   readonly pid = process.pid;
+  readonly identifier: string;
   readonly #options: SupervisorDaemonOptions;
   readonly #bus: EventBus;
   readonly outputs: ServiceStreams;
   readonly #autoLogs = new Map<string, AutoLogs>();
-  readonly #sockets = new GroupSockets();
+  readonly sockets = new GroupSockets();
   /** What the groups that are there were made of. */
   readonly #active = new Map<string, GroupConfig>();
   /** What was read last. */
@@ -64,6 +65,7 @@ export class SupervisorDaemon {
   constructor(options: SupervisorDaemonOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.identifier = options.config.supervisord.identifier;
     this.#bus = new EventBus({
       identifier: this.identifier,
       send: (pool, listener, bytes) =>
@@ -78,7 +80,7 @@ export class SupervisorDaemon {
     });
     this.outputs = new ServiceStreams(options.folder, {
       find: (id) => this.supervisor.process(id)!,
-      socketOf: (group) => this.#sockets.of(group),
+      socketOf: (group) => this.sockets.of(group),
       publish: (event) => this.#bus.publish(event),
       protocol: (pool, listener, bytes) => {
         if (options.mainLog.has('DEBG')) this.log(messages.listenerOutput(listener, bytes));
@@ -107,10 +109,6 @@ export class SupervisorDaemon {
       },
       complain: (attempt, error) => this.complain(attempt, error),
     });
-  }
-
-  get identifier(): string {
-    return this.#options.config.supervisord.identifier;
   }
 
   get isEnding(): boolean {
@@ -146,7 +144,7 @@ export class SupervisorDaemon {
       processes: Object.fromEntries(
         [...this.supervisor.processes].map((each) => [each.id, this.#record(each)]),
       ),
-      sockets: this.#sockets.descriptors(),
+      sockets: this.sockets.descriptors(),
     };
   }
 
@@ -226,7 +224,7 @@ export class SupervisorDaemon {
     const { processes } = this.supervisor.group(name)!;
     this.supervisor.removeGroup(name);
     this.#bus.removePool(name);
-    this.#sockets.close(name);
+    this.sockets.close(name);
     this.#active.delete(name);
     this.#notebook.note(`pool ${name}`, null);
     for (const { id } of processes) this.#forgetProcess(id);
@@ -268,7 +266,7 @@ export class SupervisorDaemon {
 
   #addGroup(config: GroupConfig, known: SupervisorMemory['processes'] = {}): void {
     if (config.kind === 'fcgi')
-      this.#sockets.open(config, (id) => known[id]?.memory.program.process?.pid ?? null);
+      this.sockets.add(config, (id) => known[id]?.memory.program.process?.pid ?? null);
     const plan = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, known));
     this.#active.set(config.name, config);
     this.#notebook.note(`group ${config.name}`, config);
@@ -291,7 +289,7 @@ export class SupervisorDaemon {
   }
 
   #takeOver(left: SupervisorMemory): void {
-    this.#sockets.remember(left.sockets);
+    this.sockets.remember(left.sockets);
     for (const group of left.groups) {
       this.#addGroup(group, left.processes);
       const pool = left.pools[group.name];
@@ -336,6 +334,9 @@ export class SupervisorDaemon {
   #openStreams(process: SupervisedProcess): Streams {
     const problem = commandProblem(process.service);
     if (problem !== null) throw new Error(problem.text);
+    const { group } = process.service;
+    if (this.sockets.ensure(group))
+      for (const { id } of this.supervisor.group(group)!.processes) this.outputs.forget(id);
     return this.outputs.of(process.id).open();
   }
 
@@ -389,7 +390,7 @@ export class SupervisorDaemon {
 
   /** At a regular end nothing is left to be taken over. */
   #forget(): void {
-    this.#sockets.closeAll();
+    this.sockets.closeAll();
     this.#notebook.remove();
   }
 }
