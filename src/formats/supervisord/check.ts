@@ -21,6 +21,7 @@ export function checkSupervisordConfig(source: ConfigSource): readonly Diagnosti
     if (reading.ini.sections.has('supervisorctl')) interpretSupervisorctl(reading);
     checkNames(reading);
     checkTexts(reading);
+    checkPython(reading);
     checkGroups(reading, config.groups);
     checkLogs(
       reading,
@@ -60,6 +61,23 @@ function checkKeys(reading: Reading, section: string, table: DirectiveTable): vo
   for (const [key, value] of reading.ini.sections.get(section)!.values) {
     if (Object.hasOwn(table, key)) continue;
     reading.warning(`unknown key ${key} in [${section}]`, value, suggest(key, Object.keys(table)));
+  }
+}
+
+/** By which keys a section names code of its own, that supervisord would load. */
+const pythonKeys: Readonly<Record<string, string>> = {
+  eventlistener: 'result_handler',
+  rpcinterface: 'supervisor.rpcinterface_factory',
+  ctlplugin: 'supervisor.ctl_factory',
+};
+
+/** That supervisord could resolve it is no help here, so the error alone would puzzle. */
+function checkPython(reading: Reading): void {
+  for (const section of reading.ini.sections.keys()) {
+    const key = pythonKeys[section.split(':')[0]!];
+    const value = key === undefined ? null : findValue(reading.ini, section, key);
+    if (value === null || /^supervisor\.(?:dispatchers|rpcinterface):/.test(value.text)) continue;
+    reading.warning(`${key} of [${section}] names Python code, and there is no Python in here`, value);
   }
 }
 

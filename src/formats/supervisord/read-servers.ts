@@ -98,7 +98,8 @@ export function readRpcInterfaces(reading: Reading): RpcInterface[] {
     const factory = section.text(FACTORY);
     if (section.written(FACTORY) === null) section.error(`section [${name}] does not specify a ${FACTORY}`);
     if (factory === null) return [];
-    if (factory !== KNOWN_FACTORY) section.error(`${factory} cannot be resolved within [${name}]`, FACTORY);
+    if (factory !== KNOWN_FACTORY)
+      section.error(`${factory} cannot be resolved within [${name}]`, FACTORY, KNOWN_FACTORY);
     const others = keysOf(reading.ini, name).filter((key) => key !== FACTORY);
     const options = Object.fromEntries(others.map((key) => [key, section.text(key) ?? '']));
     return [{ name: name.slice(name.indexOf(':') + 1), factory, options }];

@@ -242,8 +242,9 @@ export class SectionReader {
     return this.reading.expand(text, [this.scope, this.reading.environment], name, place, this.suffix);
   }
 
-  error(message: string, key?: string): void {
-    this.reading.error(message + this.suffix, key === undefined ? this.place : this.placeOf(key));
+  error(message: string, key?: string, suggestion: string | null = null): void {
+    const place = key === undefined ? this.place : this.placeOf(key);
+    this.reading.error(message + this.suffix, place, suggestion);
   }
 
   /** The value of a key, its default if it is not written or was reported. */
