@@ -5,7 +5,7 @@ import type { ProcessEnd } from '../os/invoke.js';
 import type { ProcessHandle } from '../os/process-handle.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { Reach, SignalName } from '../spec/service-spec.js';
-import { idOf, type SupervisedService } from '../spec/supervision.js';
+import { idOf, namespecOf, type SupervisedService } from '../spec/supervision.js';
 import type { EpochMs } from '../spec/time.js';
 import { HeldProgram } from './held-program.js';
 import type { ProgramMemory } from './program-memory.js';
@@ -59,7 +59,7 @@ export class SupervisedProcess {
       signalling: (pid, signal, reach) => host.signalling(this, pid, signal, reach),
       moved: (before, event, after) => this.#moved(before, event, after),
       changed: () => this.#changed(),
-      complain: (attempt, error) => host.complain(attempt, error),
+      complain: (attempt, error) => host.complain(`${namespecOf(service)}: ${attempt}`, error),
     });
   }
 
