@@ -169,12 +169,15 @@ export const groupFields = { bytes: 32, gid: 16 };
 /** struct proc_bsdinfo of macOS. */
 export const bsdInfoFields = { bytes: 136, status: 4, parent: 16, startSeconds: 120, startMicroseconds: 128 };
 
+const WCOREFLAG = 0x80;
+
 /** What waitpid(2) put into its status word: how the process ended. */
 export function readWaitStatus(
   status: number,
-): { code: number; signal: null } | { code: null; signal: number } {
+): { code: number; signal: null } | { code: null; signal: number; dumpedCore: boolean } {
   const signal = status & 0x7f;
-  return signal === 0 ? { code: (status >> 8) & 0xff, signal: null } : { code: null, signal };
+  if (signal === 0) return { code: (status >> 8) & 0xff, signal: null };
+  return { code: null, signal, dumpedCore: (status & WCOREFLAG) !== 0 };
 }
 
 /** struct pidfd_info of Linux 6.13 and later, as far as we read it; exit_code is a wait status. */

@@ -1,14 +1,16 @@
 // A server on one socket: who may connect, who may ask, how many at once, and that no request ever ends it.
 import { type ListenAddress, type Listener, openListener } from '../os/listener.js';
 import { visible } from '../spec/byte-text.js';
+import { isLoopbackHost } from '../spec/loopback-host.js';
 import { type Credentials, judgeAuthorization } from './basic-auth.js';
 import { HttpConnection, type HttpLimits, type HttpOwner } from './http-connection.js';
 import { errorResponse, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { meansUs } from './same-site.js';
 
 export type HttpHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 
 /** Levels of the main log. */
-export type HttpLog = (level: 'critical' | 'error' | 'info', message: string) => void;
+export type HttpLog = (level: 'critical' | 'error' | 'info' | 'trace', message: string) => void;
 
 export interface HttpServerOptions {
   /** Where it was configured, such as `unix_http_server`: for the log. */
@@ -16,7 +18,7 @@ export interface HttpServerOptions {
   readonly credentials: Credentials | null;
   readonly handler: HttpHandler;
   readonly log: HttpLog;
-  /** A TCP port that asks for no password may be open to other machines. */
+  /** `allow_remote_without_password`: a TCP port that asks for no password may be open to other machines. */
   readonly allowOpenPort?: boolean;
   /** More than these, and the one that was silent longest goes. Programs need the descriptors, too. */
   readonly connectionsMax?: number;
@@ -44,7 +46,7 @@ export class HttpServer {
   /** Rejects with UsageError, in supervisord's words, where the socket cannot be had. */
   static async listen(address: ListenAddress, options: HttpServerOptions): Promise<HttpServer> {
     const server = new HttpServer(options);
-    const owner = server.#owner();
+    const owner = server.#owner(address);
     server.#listener = await openListener(server.#restrict(address), {
       connected: (socket) => server.#connected(new HttpConnection(socket, owner)),
       noted: (text) => options.log('info', text),
@@ -76,11 +78,12 @@ export class HttpServer {
   #restrict(address: ListenAddress): ListenAddress {
     if (address.kind === 'unix' || this.#options.credentials !== null || this.#options.allowOpenPort)
       return address;
-    if (/^127\.|^localhost$|^::1$/.test(address.host)) return address;
+    if (isLoopbackHost(address.host)) return address;
     const host = '127.0.0.1';
     this.#options.log(
       'critical',
-      `listening on ${host}:${address.port} only, not on ${address.host || '*'}: no password is set`,
+      `listening on ${host}:${address.port} only, not on ${address.host || '*'}: [${this.#options.section}] has no ` +
+        'password, nor allow_remote_without_password=true',
     );
     return { ...address, host };
   }
@@ -105,14 +108,15 @@ export class HttpServer {
   }
 
   /** What a connection may ask of us. */
-  #owner(): HttpOwner {
+  #owner(address: ListenAddress): HttpOwner {
+    const { credentials } = this.#options;
     return {
       limits: this.#limits,
       bodyBudget: this.#budget,
-      admit: ({ headers }) => {
-        const { credentials } = this.#options;
-        return credentials && judgeAuthorization(credentials, headers.get('authorization'));
-      },
+      admit: ({ headers }) =>
+        credentials === null
+          ? this.#judgeHost(address, headers.get('host'))
+          : judgeAuthorization(credentials, headers.get('authorization')),
       handle: (request) => this.#handle(request),
       failed: (error) => this.#failed('a connection', error),
       active: (connection) => {
@@ -120,6 +124,16 @@ export class HttpServer {
       },
       closed: (connection) => void this.#connections.delete(connection),
     };
+  }
+
+  /** Who may be asked by other machines has names that we cannot know. */
+  #judgeHost(address: ListenAddress, host: string | undefined): HttpResponse | null {
+    if (address.kind === 'unix' || this.#options.allowOpenPort || meansUs(host, address.host)) return null;
+    const reason =
+      `refused a request to ${visible(host ?? '')}: without a password only localhost and addresses are known here, ` +
+      'for any web page could have another name lead here';
+    this.#options.log('error', reason);
+    return { status: 403, headers: [['Content-Type', 'text/plain']], body: `${reason}\n` };
   }
 
   async #handle(request: HttpRequest): Promise<HttpResponse> {

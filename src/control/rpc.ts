@@ -9,6 +9,7 @@ import {
   XmlRpcError,
   type XmlRpcValue,
 } from '../formats/xml-rpc.js';
+import { visible } from '../spec/byte-text.js';
 import type { FaultName } from '../spec/faults.js';
 import { RpcError } from './faults.js';
 
@@ -52,11 +53,12 @@ export const inJson: RpcNotation = {
   fault: (code, text) => JSON.stringify({ fault: { code, text } }),
 };
 
-/** Never rejects. */
+/** Never rejects. `trace` is told what is called and what comes of it. */
 export async function answerCall(
   methods: RpcMethods,
   body: Uint8Array,
   notation: RpcNotation,
+  trace: (text: string) => void,
 ): Promise<RpcAnswer> {
   let call: XmlRpcCall;
   try {
@@ -65,11 +67,17 @@ export async function answerCall(
     if (!(error instanceof XmlRpcError)) return { ok: false, status: 500, reason: textOf(error) };
     return { ok: false, status: 400, reason: `XML-RPC request data is invalid: ${error.message}` };
   }
+  const name = `${visible(call.method)}()`;
+  trace(`XML-RPC method called: ${name}`);
   try {
-    return { ok: true, document: notation.response(await invoke(methods, call)) };
+    const document = notation.response(await invoke(methods, call));
+    trace(`XML-RPC method ${name} returned successfully`);
+    return { ok: true, document };
   } catch (error) {
-    if (error instanceof RpcError)
+    if (error instanceof RpcError) {
+      trace(`XML-RPC method ${name} returned fault: [${error.faultCode}] ${visible(error.message)}`);
       return { ok: true, document: notation.fault(error.faultCode, error.message) };
+    }
     return { ok: false, status: 500, reason: `XML-RPC method ${call.method}() failed: ${textOf(error)}` };
   }
 }

@@ -32,7 +32,8 @@ async function answerRpc(
   // A form on a page elsewhere can post text that happens to be XML; a client of XML-RPC is no browser.
   if (siteOf(request) === 'foreign') return errorResponse(403);
   const wantsJson = request.headers.get('accept')?.includes('application/json') === true;
-  const answer = await answerCall(methods, request.body, wantsJson ? inJson : inXml);
+  const trace = (text: string): void => log('trace', text);
+  const answer = await answerCall(methods, request.body, wantsJson ? inJson : inXml, trace);
   const type = wantsJson ? 'application/json' : 'text/xml';
   if (answer.ok) return { status: 200, headers: [['Content-Type', type]], body: answer.document };
   log(answer.status === 500 ? 'critical' : 'error', answer.reason);

@@ -38,6 +38,9 @@ import { tsdaemonNamespace } from './tsdaemon-namespace.js';
 
 const order = readMessage(WATCH_ORDER_DESCRIPTOR) as SuperviseOrder;
 
+/** As soon as there is one. */
+let openLog: MainLog | null = null;
+
 async function main(): Promise<void> {
   const config = order.kept ?? loadSupervisordConfig(order.place);
   const { supervisord } = config;
@@ -50,6 +53,7 @@ async function main(): Promise<void> {
     toStdout: order.isForeground && !supervisord.silent,
     toSyslog: supervisord.logfile === 'syslog',
   });
+  openLog = mainLog;
   for (const { level, text } of config.messages)
     mainLog.write({ level: level === 'warn' ? 'WARN' : 'INFO', text });
   for (const note of notes) mainLog.write(note);
@@ -74,13 +78,17 @@ async function main(): Promise<void> {
     exchange: (memory) => exchange(memory, daemon),
     over: (exitCode) => end(exitCode, supervisord.pidfile, servers),
   });
+  if (left === null) daemon.sockets.openAll(config.groups);
   servers.push(...(await openServers(config, daemon)));
-  listen(daemon);
+  listen(daemon, mainLog);
   if (order.memory === undefined) writeOwnPidfile(supervisord.pidfile, daemon);
   if (!order.isForeground && order.memory === undefined) daemon.log(messages.daemonizing());
   daemon.log(messages.started(process.pid));
   tell({ failure: null });
-  await daemon.begin(left);
+  await daemon.begin(
+    left,
+    order.memory === undefined ? 'start' : order.kept === undefined ? 'reload' : 'upgrade',
+  );
 }
 
 /** Privileges and limits, before anything is opened. Returns what the log is to say about it. */
@@ -115,8 +123,7 @@ async function openServers(config: SupervisordConfig, daemon: SupervisorDaemon):
       ...tsdaemonNamespace(daemon, new AddedPrograms(daemon, order.place, order.place.addedFile!)),
     ]),
   );
-  const log: HttpLog = (level, text) =>
-    daemon.log({ level: level === 'critical' ? 'CRIT' : level === 'error' ? 'ERRO' : 'INFO', text });
+  const log: HttpLog = (level, text) => daemon.log({ level: levelNamed(level), text });
   const handler = makeSupervisorHandler({
     methods,
     logs: {
@@ -135,7 +142,10 @@ async function openServers(config: SupervisordConfig, daemon: SupervisorDaemon):
     const credentials = username === null || password === null ? null : { username, password };
     const { section } = server;
     daemon.log(messages.interfaceInitialized('supervisor'));
-    servers.push(await HttpServer.listen(addressOf(server), { credentials, handler, log, section }));
+    const allowOpenPort = server.family === 'inet' && server.allow_remote_without_password;
+    servers.push(
+      await HttpServer.listen(addressOf(server), { credentials, handler, log, section, allowOpenPort }),
+    );
   }
   return servers;
 }
@@ -146,8 +156,11 @@ function addressOf(server: ServerConfig): Parameters<typeof HttpServer.listen>[0
     : { kind: 'inet', host: server.host, port: server.port };
 }
 
-function listen(daemon: SupervisorDaemon): void {
+function listen(daemon: SupervisorDaemon, mainLog: MainLog): void {
   becomeSubreaper();
+  // Before the children are looked at, for what follows from it.
+  if (mainLog.has('DEBG'))
+    process.on('SIGCHLD', () => daemon.log(messages.signalReceived('SIGCHLD', daemon.isEnding)));
   onChildEnd((pid, end) => daemon.childEnded(pid, end));
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const)
     process.on(signal, () => {
@@ -230,6 +243,8 @@ function tell(verdict: SuperviseVerdict): void {
 
 main().catch((error: unknown) => {
   const reason = error instanceof Error ? error.message : String(error);
+  // Nobody waits for a verdict any more: it must not be silent in the end.
+  if (isTold || order.memory !== undefined) openLog?.write({ level: 'CRIT', text: reason });
   tell({ failure: `Error: ${reason}\nFor help, use tsdaemon supervise -h\n` });
   exitNow(2);
 });

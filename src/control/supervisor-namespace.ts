@@ -10,7 +10,7 @@ import type { SupervisedProcess } from '../runtime/supervised-process.js';
 import { isAtRest } from '../runtime/supervisor.js';
 import type { SupervisorDaemon } from '../runtime/supervisor-daemon.js';
 import { type FaultName, faultCodes } from '../spec/faults.js';
-import { byText } from '../spec/python-text.js';
+import { byText, readInteger } from '../spec/python-text.js';
 import { idOf } from '../spec/supervision.js';
 import type { Channel } from '../spec/supervisor-event.js';
 import type { EpochMs } from '../spec/time.js';
@@ -103,8 +103,9 @@ function methodCalls(daemon: SupervisorDaemon): Readonly<Record<SupervisorMethod
   const signal =
     (given: string): Act =>
     (process, namespec) => {
-      const wanted = (given === '0' ? 0 : parseSignal(given)) ?? refuse('BAD_SIGNAL', given);
+      const wanted = readInteger(given) === 0 ? 0 : (parseSignal(given) ?? refuse('BAD_SIGNAL', given));
       if (!isSignallable(process)) refuse('NOT_RUNNING', namespec);
+      daemon.log(messages.sending(process.service.name, process.pid ?? 0, wanted));
       try {
         process.signal(wanted);
       } catch (error) {

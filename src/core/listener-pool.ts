@@ -86,6 +86,13 @@ export class ListenerPool {
     return { nextSerial: this.#nextSerial, waiting: [...this.#buffer], listeners: [...this.#listeners] };
   }
 
+  /** Whose answer is waited for, and to which event. */
+  inFlight(): readonly { readonly listener: string; readonly serial: number }[] {
+    return [...this.#listeners].flatMap(([listener, { event }]) =>
+      event === null ? [] : [{ listener, serial: event.serial }],
+    );
+  }
+
   /** Goes on where another pool left off; listeners that are not of this one are nobody's any more. */
   resume({ nextSerial, waiting, listeners }: PoolMemory): void {
     this.#nextSerial = nextSerial;

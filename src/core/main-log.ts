@@ -2,7 +2,7 @@
 // the words of supervisord, for people and programs search for them.
 import type { LogLevel, MainLogLine } from '../spec/main-log-line.js';
 import { repr, reprOfBytes, textOrRepr } from '../spec/python-text.js';
-import type { SignalName } from '../spec/service-spec.js';
+import type { Reach, SignalName } from '../spec/service-spec.js';
 import type { Channel } from '../spec/supervisor-event.js';
 import type { Ending } from './restart-policy.js';
 
@@ -31,8 +31,8 @@ export const gaveUp = at(
 );
 export const killing = at(
   'DEBG',
-  (name: string, pid: number, signal: SignalName, toGroup: boolean) =>
-    `killing ${name} (pid ${pid}) ${toGroup ? 'process group ' : ''}with signal ${signal}`,
+  (name: string, pid: number, signal: SignalName, reach: Reach) =>
+    `killing ${name} (pid ${pid}) ${reach === 'process' ? '' : `process ${reach} `}with signal ${signal}`,
 );
 export const killingAtLast = at(
   'WARN',
@@ -40,16 +40,17 @@ export const killingAtLast = at(
 );
 export const sending = at(
   'DEBG',
-  (name: string, pid: number, signal: SignalName) => `sending ${name} (pid ${pid}) sig ${signal}`,
+  (name: string, pid: number, signal: SignalName | 0) =>
+    `sending ${name} (pid ${pid}) sig ${signal === 0 ? 'signal 0' : signal}`,
 );
 
 /** How a process ended, as it stands in parentheses. */
-export const endingText = (ending: Ending, coreDumped = false): string => {
+export const endingText = (ending: Ending): string => {
   switch (ending.how) {
     case 'exited':
       return `exit status ${ending.code}`;
     case 'killed':
-      return `terminated by ${ending.signal}${coreDumped ? ' (core dumped)' : ''}`;
+      return `terminated by ${ending.signal}${ending.dumpedCore ? ' (core dumped)' : ''}`;
     case 'not-spawned':
       return 'not spawned';
     case 'unseen':
@@ -124,6 +125,12 @@ export const eventDiscarded = at(
   (pool: string, serial: number) => `pool ${pool} event buffer overflowed, discarding event ${serial}`,
 );
 
+export const listenerSilent = at(
+  'WARN',
+  (name: string, serial: number) =>
+    `${name}: has not answered event ${serial} since the supervisor was killed, and is started again`,
+);
+
 // The supervisor itself.
 
 export const daemonizing = at('INFO', () => 'daemonizing the supervisord process');
@@ -137,6 +144,14 @@ export const ranAsRoot = at(
 );
 export const userChanged = at('INFO', (uid: number) => `Set uid to user ${uid} succeeded`);
 export const extraFile = at('INFO', (path: string) => `Included extra file "${path}" during parsing`);
+export const reloading = at(
+  'INFO',
+  (name: string, pid: number, signal: SignalName) => `reloading: ${name} (pid ${pid}) with ${signal}`,
+);
+export const exitsWith = at(
+  'CRIT',
+  (name: string) => `${name} has ended, and so does its supervisor (exit_on)`,
+);
 export const waitingToDie = at(
   'INFO',
   (names: readonly string[]) => `waiting for ${names.join(', ')} to die`,

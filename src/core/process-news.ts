@@ -16,8 +16,6 @@ export interface NewsFacts {
   readonly group: string;
   /** Of the process that is there or has just ended; 0: there was none. */
   readonly pid: number;
-  /** Whether the process that has just ended left a core dump. */
-  readonly coreDumped: boolean;
 }
 
 export interface News {
@@ -141,9 +139,9 @@ function linesOf(
   return before.name === 'STOPPING' && event.name === 'woke' ? [messages.killingAtLast(name, pid)] : [];
 }
 
-function endLine({ how, ending, isExpected }: RunEnd, { name, coreDumped }: NewsFacts): MainLogLine {
+function endLine({ how, ending, isExpected }: RunEnd, { name }: NewsFacts): MainLogLine {
   if (ending.how === 'not-spawned') return messages.spawnError(ending.reason);
-  const text = messages.endingText(ending, coreDumped);
+  const text = messages.endingText(ending);
   if (how === 'stopped') return messages.stopped(name, text, isExpected);
   return messages.exited(name, text, isExpected);
 }

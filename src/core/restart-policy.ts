@@ -6,7 +6,7 @@ import type { Millis } from '../spec/time.js';
 /** How a run ended, as the os saw it; `unseen` where it could not see. */
 export type Ending =
   | { readonly how: 'exited'; readonly code: number }
-  | { readonly how: 'killed'; readonly signal: SignalName }
+  | { readonly how: 'killed'; readonly signal: SignalName; readonly dumpedCore?: boolean }
   | { readonly how: 'not-spawned'; readonly reason: string }
   | { readonly how: 'unseen' };
 

@@ -224,14 +224,10 @@ function waitFor(target: number, flags: number): { readonly pid: number; readonl
 
 /** The same in the words of the restart policy. */
 export function endingOf(end: ProcessEnd): Ending {
-  return end.signal === null
-    ? { how: 'exited', code: end.code }
-    : { how: 'killed', signal: signalName(end.signal) as SignalName };
+  if (end.signal === null) return { how: 'exited', code: end.code };
+  const signal = signalName(end.signal) as SignalName;
+  return { how: 'killed', signal, ...(end.dumpedCore ? { dumpedCore: true } : {}) };
 }
-
-/** The same in Supervisor's words. */
-export const endText = (end: ProcessEnd): string =>
-  end.signal === null ? `exit status ${end.code}` : `terminated by ${signalName(end.signal)}`;
 
 /** Any child that has ended; null if none has. */
 export function reapAny(): { readonly pid: number; readonly end: ProcessEnd } | null {

@@ -16,6 +16,7 @@ import { errnoNameOf, SystemError, systemError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 import type { ListeningSocket } from '../spec/supervision.js';
 import { closeDescriptor } from './descriptors.js';
+import { ownAddress } from './host-address.js';
 
 /** What somaxconn cuts it to, where nobody says otherwise. */
 const BACKLOG = 4096;
@@ -46,7 +47,7 @@ export function openListeningSocket(socket: ListeningSocket): number {
     return descriptor;
   } catch (error) {
     if (descriptor !== null) closeDescriptor(descriptor);
-    if (errnoNameOf(error) === null) throw error;
+    if (errnoNameOf(error) === null || error instanceof SystemError) throw error;
     throw systemError(attempt, error, nameOf(socket));
   }
 }
@@ -82,7 +83,7 @@ const nameOf = (socket: ListeningSocket): string =>
   socket.family === 'unix' ? `unix://${socket.path}` : `tcp://${socket.host}:${socket.port}`;
 
 function addressOf(socket: ListeningSocket): Buffer {
-  if (socket.family === 'inet') return inetSocketAddress(parseHost(socket.host), socket.port);
+  if (socket.family === 'inet') return inetSocketAddress(parseHost(socket), socket.port);
   const address = unixSocketAddress(encodeBytes(socket.path));
   if (address === null)
     throw new SystemError(`cannot listen on ${nameOf(socket)}`, {
@@ -92,13 +93,14 @@ function addressOf(socket: ListeningSocket): Buffer {
   return address;
 }
 
-function parseHost(host: string): readonly [number, number, number, number] {
-  if (host === '' || host === '*') return [0, 0, 0, 0];
-  if (host === 'localhost') return [127, 0, 0, 1];
-  const parts = host.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256));
-  if (parts.length === 4 && parts.every((part) => part <= 255))
-    return parts as [number, number, number, number];
-  throw new SystemError(`cannot listen on ${host}`, { syscall: 'bind', errnoName: 'EADDRNOTAVAIL' });
+/** By name the socket is bound to an address of this machine's own. */
+function parseHost(socket: ListeningSocket & { readonly family: 'inet' }): [number, number, number, number] {
+  const address = ownAddress(socket.host);
+  if (address !== null) return address.split('.').map(Number) as [number, number, number, number];
+  throw new SystemError(
+    `cannot listen on ${nameOf(socket)}: ${socket.host} is no IPv4 address, nor a name in /etc/hosts`,
+    { syscall: 'bind', errnoName: 'EADDRNOTAVAIL' },
+  );
 }
 
 function removeSocketFile(path: string): void {

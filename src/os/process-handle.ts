@@ -63,7 +63,7 @@ export class ProcessHandle {
       }
       // Without a pidfd the check stands as close to the signal as it can; some microseconds remain.
       if (!this.#isTheSame()) return false;
-      return process.kill(this.pid, signal);
+      return process.kill(this.pid, signalNumber(signal));
     } catch (error) {
       const errnoName = errnoNameOf(error);
       if (errnoName === 'ESRCH') return false;

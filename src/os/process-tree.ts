@@ -1,5 +1,4 @@
 import { errnoNameOf } from '../errors.js';
-import type { SignalName } from '../spec/service-spec.js';
 import { descendantsOf } from './processes.js';
 
 /**
@@ -18,7 +17,7 @@ export function killTree(root: number): void {
   for (const pid of found) tell(pid, 'SIGKILL');
 }
 
-function tell(pid: number, signal: SignalName): void {
+function tell(pid: number, signal: 'SIGSTOP' | 'SIGKILL'): void {
   try {
     process.kill(pid, signal);
   } catch (error) {

@@ -3,11 +3,21 @@ import { SIG_DFL, SIG_IGN, SIG_SETMASK } from '../../native-bindings/constants.j
 import { LibcError } from '../../native-bindings/errno.js';
 import { askLibc, callLibc } from '../../native-bindings/libc.js';
 import { signalSet } from '../../native-bindings/structs.js';
+import { readInteger, strip } from '../spec/python-text.js';
 import type { SignalName } from '../spec/service-spec.js';
+
+/** What Node has no word for. glibc keeps 32 and 33 to itself, and musl 34 too, but the kernel takes them all. */
+const wordsOfLinux = { SIGRTMIN: 34, SIGRTMAX: 64, SIGCLD: constants.signals.SIGCHLD };
+
+/** Every name that a signal may be asked for by. Of those with the same number the first is the one that we use. */
+export const signalNumbers: Readonly<Record<string, number>> = {
+  ...constants.signals,
+  ...(process.platform === 'linux' ? wordsOfLinux : {}),
+};
 
 /** What is to happen when the signal arrives; both survive exec. */
 export function setDisposition(signal: SignalName, disposition: 'ignore' | 'default'): void {
-  callLibc('signal', constants.signals[signal], disposition === 'ignore' ? SIG_IGN : SIG_DFL);
+  callLibc('signal', signalNumber(signal), disposition === 'ignore' ? SIG_IGN : SIG_DFL);
 }
 
 /** Whether a process group has a member. */
@@ -20,7 +30,7 @@ export function groupExists(group: number): boolean {
 /** Signals every member of a process group; that none is left is no error. */
 export function signalGroup(group: number, signal: SignalName): void {
   try {
-    callLibc('kill', -group, constants.signals[signal]);
+    callLibc('kill', -group, signalNumber(signal));
   } catch (error) {
     if (!(error instanceof LibcError) || error.code !== 'ESRCH') throw error;
   }
@@ -46,21 +56,25 @@ export function resettableSignals(): number[] {
   );
 }
 
-/** TERM, SIGTERM, sigterm or 15; null for anything else. */
+/** TERM, SIGTERM, sigterm or 15; null for anything else. As supervisord reads them, blanks around them do not count. */
 export function parseSignal(text: string): SignalName | null {
-  const upper = text.toUpperCase();
+  const upper = strip(text).toUpperCase();
   const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
-  if (name in constants.signals) return name as SignalName;
-  const byNumber = Object.entries(constants.signals).find(([, number]) => String(number) === text);
-  return byNumber === undefined ? null : (byNumber[0] as SignalName);
+  const number = readInteger(text) ?? (Object.hasOwn(signalNumbers, name) ? signalNumbers[name] : null);
+  return nameOf(number ?? null);
 }
 
 export function signalNumber(signal: SignalName): number {
-  return constants.signals[signal];
+  return signalNumbers[signal]!;
 }
 
 export function signalName(number: number): string {
-  return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
+  return nameOf(number) ?? `signal ${number}`;
+}
+
+function nameOf(number: number | null): SignalName | null {
+  const found = Object.entries(signalNumbers).find(([, value]) => value === number);
+  return found === undefined ? null : (found[0] as SignalName);
 }
 
 /** A mask of /proc/PID/status: hexadecimal, bit n-1 is signal n. */

@@ -1,6 +1,7 @@
 import { errnoNameOf } from '../errors.js';
 import type { ProcessHandle } from '../os/process-handle.js';
 import { readStat } from '../os/processes.js';
+import { signalNumber } from '../os/signals.js';
 import type { SignalName } from '../spec/service-spec.js';
 
 /** As kill(2) takes them: one call for the group, and one for a main process that has left it. */
@@ -23,7 +24,7 @@ export function deliverSignal(
     for (const target of targets) {
       try {
         if (target === held?.pid) held.signal(each);
-        else process.kill(target, each);
+        else process.kill(target, signalNumber(each));
       } catch (error) {
         // ESRCH: gone meanwhile. EPERM: a set-uid program; what comes of it shows when the grace is over.
         if (errnoNameOf(error) !== 'ESRCH') host.complain(`cannot send ${each} to process ${target}`, error);

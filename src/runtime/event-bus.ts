@@ -9,7 +9,7 @@ import { type EventType, parseEventTypes } from '../spec/event-types.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
 import { fromPlain, toPlain } from '../spec/plain-data.js';
 import type { SupervisedGroup } from '../spec/supervision.js';
-import type { SupervisorEvent } from '../spec/supervisor-event.js';
+import type { ProcessStateEvent, SupervisorEvent } from '../spec/supervisor-event.js';
 
 export interface EventBusHost {
   readonly identifier: string;
@@ -78,6 +78,13 @@ export class EventBus {
     );
   }
 
+  /** Whose answer is waited for, and to which event. */
+  inFlight(): readonly { readonly pool: string; readonly listener: string; readonly serial: number }[] {
+    return [...this.#pools.values()].flatMap((pool) =>
+      pool.inFlight().map((each) => ({ pool: pool.name, ...each })),
+    );
+  }
+
   /** Other events may be asked for, with listeners that go on. */
   replacePool(group: SupervisedGroup): void {
     const memory = this.memory(group.name, true);
@@ -91,11 +98,14 @@ export class EventBus {
     for (const pool of this.#pools.values()) this.#armWake(pool);
   }
 
-  /** News of a listener's process, in the pool's own words. */
-  tell(poolName: string, news: 'started' | 'running' | 'stopping' | 'ended', listener: string): void {
+  /** News of a listener's process. */
+  tell(poolName: string, listener: string, { type }: ProcessStateEvent): void {
     const pool = this.#pools.get(poolName);
     if (pool === undefined) return;
-    this.#perform(pool[news](listener, now()) ?? []);
+    if (type === 'PROCESS_STATE_STARTING') pool.started(listener);
+    else if (type === 'PROCESS_STATE_STOPPING') pool.stopping(listener);
+    else if (type === 'PROCESS_STATE_RUNNING') this.#perform(pool.running(listener, now()));
+    else this.#perform(pool.ended(listener, now()));
     this.#host.changed(poolName);
     this.#armWake(pool);
   }

@@ -1,5 +1,5 @@
 // The listening sockets of FastCGI groups: held here, accepted from by their programs, who get them as standard input.
-import type { FcgiGroup } from '../formats/supervisord/config.js';
+import type { FcgiGroup, GroupConfig } from '../formats/supervisord/config.js';
 import { closeListeningSocket, openListeningSocket, takeListeningSocket } from '../os/listening-socket.js';
 import { idOf, type ListeningSocket } from '../spec/supervision.js';
 
@@ -22,8 +22,17 @@ export class GroupSockets {
     for (const [group, descriptor] of Object.entries(descriptors)) this.#descriptors.set(group, descriptor);
   }
 
-  /** The one that its programs hold already, if some live; else a new one. Throws SystemError. */
-  open({ name, socket, processes }: FcgiGroup, pidOf: (id: string) => number | null): void {
+  /** For a supervisor that begins anew, and had better not begin without one of them. Throws SystemError. */
+  openAll(groups: readonly GroupConfig[]): void {
+    for (const group of groups) {
+      if (group.kind !== 'fcgi') continue;
+      this.#sockets.set(group.name, group.socket);
+      this.ensure(group.name);
+    }
+  }
+
+  /** Of a group that is added: what its programs hold already, if some live. Else `ensure` opens it for the first. */
+  add({ name, socket, processes }: FcgiGroup, pidOf: (id: string) => number | null): void {
     this.#sockets.set(name, socket);
     if (this.#descriptors.has(name)) return;
     for (const process of processes) {
@@ -33,7 +42,14 @@ export class GroupSockets {
       this.#descriptors.set(name, taken);
       return;
     }
-    this.#descriptors.set(name, openListeningSocket(socket));
+  }
+
+  /** Opens what is not open. Returns whether it did: streams that were made before know of no socket. Throws SystemError. */
+  ensure(group: string): boolean {
+    const socket = this.#sockets.get(group);
+    if (socket === undefined || this.#descriptors.has(group)) return false;
+    this.#descriptors.set(group, openListeningSocket(socket));
+    return true;
   }
 
   close(group: string): void {

@@ -9,7 +9,7 @@ import { endingOf, type ProcessEnd } from '../os/invoke.js';
 import { writeOptionalPidfile } from '../os/pidfile.js';
 import { ProcessHandle } from '../os/process-handle.js';
 import { readStat, unreapedChildren } from '../os/processes.js';
-import { groupExists } from '../os/signals.js';
+import { groupExists, signalNumber } from '../os/signals.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { Reach, ServiceSpec, SignalName } from '../spec/service-spec.js';
 import { deliverSignal, groupTargets } from './deliver-signal.js';
@@ -156,7 +156,7 @@ export class HeldProgram {
     const { pid } = this.#runner;
     if (pid === null || !this.#isMainAlive()) return false;
     if (this.#adopted !== null && signal !== 0) return this.#adopted.handle.signal(signal);
-    return process.kill(pid, signal);
+    return process.kill(pid, signal === 0 ? 0 : signalNumber(signal));
   }
 
   /** What waits for it, or could start it again, is taken down; the program itself is left alone. */
@@ -383,6 +383,7 @@ export class HeldProgram {
   }
 
   #deliver(pid: number, signal: SignalName, reach: Reach): void {
+    this.#host.signalling?.(pid, signal, reach);
     if (signal === 'SIGKILL' && reach === 'tree') this.#tree.kill();
     const targets = reach === 'group' ? groupTargets(pid, this.#isMainAlive()) : this.#membersOf(pid, reach);
     deliverSignal(signal, targets, this.#adopted?.handle ?? null, this.#host);

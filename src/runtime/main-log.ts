@@ -32,9 +32,14 @@ export class MainLog {
     return this.#options.path;
   }
 
+  /** Whether lines of the level are written: for those that cost something to make. */
+  has(level: LogLevel): boolean {
+    return isLogged(level, this.#options.level);
+  }
+
   /** Never throws. */
   write(line: MainLogLine): void {
-    if (!isLogged(line.level, this.#options.level)) return;
+    if (!this.has(line.level)) return;
     const at = Date.now() as EpochMs;
     const text = mainLogText(line, at, -new Date(at).getTimezoneOffset());
     this.#file?.write(Buffer.from(text));

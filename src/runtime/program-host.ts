@@ -1,4 +1,5 @@
 import type { ServiceEvent, ServiceState } from '../core/service-machine.js';
+import type { Reach, SignalName } from '../spec/service-spec.js';
 import type { Streams } from './start-run.js';
 
 /** What is asked of whoever holds the program. */
@@ -15,6 +16,8 @@ export interface ProgramHost {
   spawned?(pid: number): void;
   /** One step from one state to another, before what it brings about is done. */
   moved?(before: ServiceState, event: ServiceEvent, after: ServiceState): void;
+  /** A signal of a stop is about to be sent to this program, or to all within reach of it. */
+  signalling?(pid: number, signal: SignalName, reach: Reach): void;
   /** Something has changed, and all that follows from it has been done. */
   changed(state: ServiceState): void;
   /** What went wrong and does not change what becomes of the program. */

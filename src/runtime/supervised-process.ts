@@ -4,8 +4,8 @@ import type { ServiceEvent, ServiceState } from '../core/service-machine.js';
 import type { ProcessEnd } from '../os/invoke.js';
 import type { ProcessHandle } from '../os/process-handle.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
-import type { SignalName } from '../spec/service-spec.js';
-import { idOf, type SupervisedService } from '../spec/supervision.js';
+import type { Reach, SignalName } from '../spec/service-spec.js';
+import { idOf, namespecOf, type SupervisedService } from '../spec/supervision.js';
 import type { EpochMs } from '../spec/time.js';
 import { HeldProgram } from './held-program.js';
 import type { ProgramMemory } from './program-memory.js';
@@ -18,6 +18,8 @@ export interface SupervisedHost {
   openStreams(process: SupervisedProcess): Streams;
   ownsOrphan(process: SupervisedProcess, pid: number): boolean;
   spawned(process: SupervisedProcess, pid: number): void;
+  /** A signal is about to be sent that is to end it. */
+  signalling(process: SupervisedProcess, pid: number, signal: SignalName, reach: Reach): void;
   /** One step, told before what it brings about is done. */
   moved(process: SupervisedProcess, after: ServiceState, news: News): void;
   /** All that follows from an event has been done. */
@@ -54,9 +56,10 @@ export class SupervisedProcess {
       openStreams: () => host.openStreams(this),
       ownsOrphan: (pid) => host.ownsOrphan(this, pid),
       spawned: (pid) => host.spawned(this, pid),
+      signalling: (pid, signal, reach) => host.signalling(this, pid, signal, reach),
       moved: (before, event, after) => this.#moved(before, event, after),
       changed: () => this.#changed(),
-      complain: (attempt, error) => host.complain(attempt, error),
+      complain: (attempt, error) => host.complain(`${namespecOf(service)}: ${attempt}`, error),
     });
   }
 
@@ -144,7 +147,7 @@ export class SupervisedProcess {
     const { spec, name, group } = this.service;
     const hasEnded = event.name === 'exited' || event.name === 'spawn-failed';
     const pid = (event.name === 'exited' ? this.#program.lastPid : this.#program.pid) ?? 0;
-    const news = newsOf(before, after, { event, spec, name, group, pid, coreDumped: false }, this.#facts);
+    const news = newsOf(before, after, { event, spec, name, group, pid }, this.#facts);
     const at = Date.now() as EpochMs;
     this.#facts = {
       startedAt: after.name === 'STARTING' ? at : this.#facts.startedAt,

@@ -8,7 +8,7 @@ import { planUpdate, type UpdatePlan } from '../formats/supervisord/plan-update.
 import type { SpecContext } from '../formats/supervisord/to-service-spec.js';
 import { toSupervisedGroup } from '../formats/supervisord/to-supervision.js';
 import { identityOf } from '../os/identity.js';
-import { endText, type ProcessEnd } from '../os/invoke.js';
+import { endingOf, type ProcessEnd } from '../os/invoke.js';
 import { giveBackMemory } from '../os/memory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
@@ -19,7 +19,9 @@ import { EventBus } from './event-bus.js';
 import { GroupSockets } from './group-sockets.js';
 import type { MainLog } from './main-log.js';
 import { Notebook } from './notebook.js';
+import { sendReloadSignals } from './reload-signals.js';
 import { ServiceStreams } from './service-streams.js';
+import { restartSilentListeners } from './silent-listeners.js';
 import type { Streams } from './start-run.js';
 import type { SupervisedProcess } from './supervised-process.js';
 import { isAtRest, Supervisor } from './supervisor.js';
@@ -46,11 +48,12 @@ export interface SupervisorDaemonOptions {
 export class SupervisorDaemon {
   readonly supervisor: Supervisor;
   readonly pid = process.pid;
+  readonly identifier: string;
   readonly #options: SupervisorDaemonOptions;
   readonly #bus: EventBus;
   readonly outputs: ServiceStreams;
   readonly #autoLogs = new Map<string, AutoLogs>();
-  readonly #sockets = new GroupSockets();
+  readonly sockets = new GroupSockets();
   /** What the groups that are there were made of. */
   readonly #active = new Map<string, GroupConfig>();
   /** What was read last. */
@@ -62,6 +65,7 @@ export class SupervisorDaemon {
   constructor(options: SupervisorDaemonOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.identifier = options.config.supervisord.identifier;
     this.#bus = new EventBus({
       identifier: this.identifier,
       send: (pool, listener, bytes) =>
@@ -76,9 +80,12 @@ export class SupervisorDaemon {
     });
     this.outputs = new ServiceStreams(options.folder, {
       find: (id) => this.supervisor.process(id)!,
-      socketOf: (group) => this.#sockets.of(group),
+      socketOf: (group) => this.sockets.of(group),
       publish: (event) => this.#bus.publish(event),
-      protocol: (pool, listener, bytes) => this.#bus.heard(pool, listener, bytes),
+      protocol: (pool, listener, bytes) => {
+        if (options.mainLog.has('DEBG')) this.log(messages.listenerOutput(listener, bytes));
+        this.#bus.heard(pool, listener, bytes);
+      },
       log: (line) => this.log(line),
       complain: (attempt, error) => this.complain(attempt, error),
     });
@@ -89,21 +96,19 @@ export class SupervisorDaemon {
         this.log(messages.spawned(process.service.name, pid));
         this.outputs.of(process.id).started();
       },
+      signalling: ({ service }, pid, signal, reach) =>
+        this.log(messages.killing(service.name, pid, signal, reach)),
       moved: (process, _after, news) => this.#moved(process, news),
       changed: (process) => this.#changed(process),
       groupAdded: ({ name }) => this.#bus.publish({ type: 'PROCESS_GROUP_ADDED', group: name }),
       groupRemoved: ({ name }) => this.#bus.publish({ type: 'PROCESS_GROUP_REMOVED', group: name }),
       // Every orphan of a program's comes to us; supervisord meets them, and tells of them, as PID 1 only.
       reapedStranger: (pid, end) => {
-        const { level, text } = messages.reapedUnknown(pid, endText(end));
+        const { level, text } = messages.reapedUnknown(pid, messages.endingText(endingOf(end)));
         this.log({ level: this.pid === 1 ? level : 'DEBG', text });
       },
       complain: (attempt, error) => this.complain(attempt, error),
     });
-  }
-
-  get identifier(): string {
-    return this.#options.config.supervisord.identifier;
   }
 
   get isEnding(): boolean {
@@ -114,17 +119,19 @@ export class SupervisorDaemon {
     return this.#options.mainLog.path;
   }
 
-  /**
-   * Takes over what a former supervisor left and brings it to the configuration that is read now; starts what starts
-   * unasked.
-   */
-  async begin(left: SupervisorMemory | null): Promise<void> {
+  /** Takes over what was left and brings it to the configuration that is read now; starts what starts unasked. */
+  async begin(left: SupervisorMemory | null, how: 'start' | 'reload' | 'upgrade'): Promise<void> {
     if (left !== null) this.#takeOver(left);
     if (left === null) for (const group of this.#config.groups) this.#addGroup(group);
     // Before anything is started: who finds strays has to know whose they are.
     this.#notebook.open(this.#options.folder);
     this.#bus.publish({ type: 'SUPERVISOR_STATE_CHANGE_RUNNING' });
-    if (left !== null) await this.update(planUpdate({ groups: left.groups }, this.#config));
+    if (left !== null) {
+      const plan = planUpdate({ groups: left.groups }, this.#config);
+      if (how === 'reload') sendReloadSignals(this.supervisor, plan, this);
+      if (how === 'start') restartSilentListeners(this.supervisor, this.#bus, this);
+      await this.update(plan);
+    }
     this.supervisor.startUnasked();
   }
 
@@ -137,7 +144,7 @@ export class SupervisorDaemon {
       processes: Object.fromEntries(
         [...this.supervisor.processes].map((each) => [each.id, this.#record(each)]),
       ),
-      sockets: this.#sockets.descriptors(),
+      sockets: this.sockets.descriptors(),
     };
   }
 
@@ -217,7 +224,7 @@ export class SupervisorDaemon {
     const { processes } = this.supervisor.group(name)!;
     this.supervisor.removeGroup(name);
     this.#bus.removePool(name);
-    this.#sockets.close(name);
+    this.sockets.close(name);
     this.#active.delete(name);
     this.#notebook.note(`pool ${name}`, null);
     for (const { id } of processes) this.#forgetProcess(id);
@@ -259,7 +266,7 @@ export class SupervisorDaemon {
 
   #addGroup(config: GroupConfig, known: SupervisorMemory['processes'] = {}): void {
     if (config.kind === 'fcgi')
-      this.#sockets.open(config, (id) => known[id]?.memory.program.process?.pid ?? null);
+      this.sockets.add(config, (id) => known[id]?.memory.program.process?.pid ?? null);
     const plan = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, known));
     this.#active.set(config.name, config);
     this.#notebook.note(`group ${config.name}`, config);
@@ -282,7 +289,7 @@ export class SupervisorDaemon {
   }
 
   #takeOver(left: SupervisorMemory): void {
-    this.#sockets.remember(left.sockets);
+    this.sockets.remember(left.sockets);
     for (const group of left.groups) {
       this.#addGroup(group, left.processes);
       const pool = left.pools[group.name];
@@ -327,6 +334,9 @@ export class SupervisorDaemon {
   #openStreams(process: SupervisedProcess): Streams {
     const problem = commandProblem(process.service);
     if (problem !== null) throw new Error(problem.text);
+    const { group } = process.service;
+    if (this.sockets.ensure(group))
+      for (const { id } of this.supervisor.group(group)!.processes) this.outputs.forget(id);
     return this.outputs.of(process.id).open();
   }
 
@@ -334,16 +344,9 @@ export class SupervisorDaemon {
     const { isListener, group, name } = process.service;
     for (const line of news.lines) this.log(line);
     for (const event of news.events) {
-      if (isListener) this.#tellPool(group, name, event.type);
+      if (isListener) this.#bus.tell(group, name, event);
       this.#bus.publish(event);
     }
-  }
-
-  #tellPool(pool: string, listener: string, type: string): void {
-    if (type === 'PROCESS_STATE_STARTING') this.#bus.tell(pool, 'started', listener);
-    else if (type === 'PROCESS_STATE_RUNNING') this.#bus.tell(pool, 'running', listener);
-    else if (type === 'PROCESS_STATE_STOPPING') this.#bus.tell(pool, 'stopping', listener);
-    else this.#bus.tell(pool, 'ended', listener);
   }
 
   #changed(process: SupervisedProcess): void {
@@ -355,10 +358,7 @@ export class SupervisorDaemon {
     const isTheEnd = (name === 'FATAL' && exitOn !== 'never') || (name === 'EXITED' && exitOn === 'exited');
     if (!isTheEnd || this.isEnding) return;
     const { exitStatus } = process.facts;
-    this.log({
-      level: 'CRIT',
-      text: `${process.service.name} has ended, and so does its supervisor (exit_on)`,
-    });
+    this.log(messages.exitsWith(process.service.name));
     this.shutDown(exitStatus > 0 ? exitStatus : name === 'FATAL' || exitStatus < 0 ? 1 : 0);
   }
 
@@ -390,7 +390,7 @@ export class SupervisorDaemon {
 
   /** At a regular end nothing is left to be taken over. */
   #forget(): void {
-    this.#sockets.closeAll();
+    this.sockets.closeAll();
     this.#notebook.remove();
   }
 }

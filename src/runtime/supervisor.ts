@@ -16,6 +16,7 @@ export interface SupervisorHost {
   readonly folder: string;
   openStreams(process: SupervisedProcess): Streams;
   spawned(process: SupervisedProcess, pid: number): void;
+  signalling: SupervisedHost['signalling'];
   moved(process: SupervisedProcess, after: ServiceState, news: News): void;
   changed(process: SupervisedProcess): void;
   groupAdded(group: SupervisedGroup): void;
@@ -54,6 +55,7 @@ export class Supervisor {
         this.#byPid.set(pid, process);
         host.spawned(process, pid);
       },
+      signalling: (...facts) => host.signalling(...facts),
       moved: (process, after, news) => host.moved(process, after, news),
       changed: (process) => this.#changed(process),
       complain: (attempt, error) => host.complain(attempt, error),

@@ -223,4 +223,4 @@ export interface Limit {
 /** RLIM_INFINITY is a word here: JSON has no Infinity, and specs travel as JSON. */
 export type LimitValue = number | 'unlimited';
 
-export type SignalName = NodeJS.Signals;
+export type SignalName = NodeJS.Signals | 'SIGRTMIN' | 'SIGRTMAX';

@@ -2,7 +2,7 @@
  * What a supervisor holds: services in named groups. A configuration file becomes this, complete; what runs is compared
  * with what a newer file asks for by comparing two of these.
  */
-import type { ServiceSpec } from './service-spec.js';
+import type { ServiceSpec, SignalName } from './service-spec.js';
 
 export interface SupervisedGroup {
   readonly name: string;
@@ -27,6 +27,8 @@ export interface SupervisedService {
   readonly stdout: StreamPlan;
   readonly stderr: StreamPlan | 'as-stdout';
   readonly dependencies: readonly Dependency[];
+  /** What makes it read its own configuration again; null: nothing does. */
+  readonly reloadSignal: SignalName | null;
   /** How its end becomes the supervisor's own: never, when it is FATAL, or whenever it comes to rest by itself. */
   readonly exitOn: 'never' | 'fatal' | 'exited';
 }

@@ -339,7 +339,8 @@ test('a port without a password is open to this machine only, unless it is told 
   try {
     assert.match(await ask(closed.port!, post(getPid, close)), answered);
     assert.deepEqual(journal.lines, [
-      'critical listening on 127.0.0.1:0 only, not on 0.0.0.0: no password is set',
+      'critical listening on 127.0.0.1:0 only, not on 0.0.0.0: [inet_http_server] has no password, nor ' +
+        'allow_remote_without_password=true',
     ]);
   } finally {
     closed.close();

@@ -37,6 +37,13 @@ const programs: readonly (readonly [state: string, name: string, command: string
   ['RUNNING', 'unexpected-zero', once(`${WHILE}; exit 0`).replaceAll('done', 'zero'), 'exitcodes=3'],
   ['EXITED', 'killed', sh(`${WHILE}; kill -9 $$`), 'autorestart=false'],
   ['EXITED', 'hung-up', sh(`${WHILE}; kill -HUP $$`), 'autorestart=false'],
+  [
+    'EXITED',
+    'dumps-core',
+    sh(`ulimit -c unlimited; ${WHILE}; kill -SEGV $$`),
+    'autorestart=false',
+    'directory=FOLDER',
+  ],
   ['EXITED', 'ends-unwatched', 'true', 'startsecs=0', 'autorestart=false'],
   ['EXITED', 'fails-unwatched', 'false', 'startsecs=0', 'autorestart=false'],
   ['RUNNING', 'ignores-term', sh(`trap '' TERM; ${FOREVER}`), 'stopwaitsecs=1'],

@@ -1,6 +1,6 @@
 // Every method of supervisor.*, asked of ours and of the real supervisord: the answers and faults are the same.
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { readlinkSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isStruct, type XmlRpcValue } from '../../src/formats/xml-rpc.js';
@@ -431,4 +431,70 @@ test('while it ends, every method but one answers that it does', { skip }, async
   assert.equal(await ours.ends(), 0);
   assert.equal(ours.isLeft('sock') || ours.isLeft('pid'), false);
   void theirs;
+});
+
+test('a signal is named in every way that supervisord understands', { skip }, async () => {
+  await using world = await makeWorld();
+  const [ours, theirs] = makeBoth(
+    world,
+    `
+[program:deaf]
+command=/bin/sh -c "trap '' 1 2 3 6 12 13 14 15 17 29 30 31 34 64; exec sleep 1000"
+stopsignal=KILL
+startsecs=0
+[program:ended]
+command=sleep 1000
+autorestart=false
+startsecs=0
+[program:stopped]
+command=sleep 1000
+stopsignal=RTMIN
+startsecs=0
+`,
+  );
+  await using _ = ours;
+  await using __ = theirs;
+  await startAll([ours, theirs]);
+  for (const each of [ours, theirs]) {
+    const executable = `/proc/${await each.pidOf('deaf')}/exe`;
+    await until(() => assert.match(readlinkSync(executable), /sleep|coreutils/), {
+      withinMs: 10_000,
+    });
+  }
+  const understood = [
+    ' HUP',
+    'HUP ',
+    '\tsighup\n',
+    'CLD',
+    'SIGCLD',
+    'poll',
+    'iot',
+    'RTMIN',
+    'sigrtmax',
+    '34',
+    '64',
+  ];
+  const numbers = ['00', ' 15 ', '+1', '1_5', '015', '0'];
+  const refused = ['SIG HUP', 'RTMIN+1', '32', '33', '35', '65', '1.0', '1e0', '', 'SIG', 'EXIT', 'toString'];
+  for (const signal of [...understood, ...numbers, ...refused]) {
+    const answer = await ours.answer('signalProcess', 'deaf', signal);
+    assert.deepEqual(answer, await theirs.answer('signalProcess', 'deaf', signal), JSON.stringify(signal));
+    assert.equal(answer === true, !refused.includes(signal), signal);
+  }
+  // supervisord finds these in Python's module too, and sends SIGHUP for the first.
+  for (const word of ['SIG_IGN', 'SIG_DFL', '_setmask'])
+    assert.deepEqual(await ours.answer('signalProcess', 'deaf', word), {
+      fault: 11,
+      text: `BAD_SIGNAL: ${word}`,
+    });
+  for (const each of [ours, theirs]) {
+    assert.equal(await each.answer('signalProcess', 'ended', '64'), true);
+    await each.reaches('ended', 'EXITED');
+    assert.equal(await each.answer('stopProcess', 'stopped'), true);
+    const ends = each.logLines().filter((line) => line.includes('terminated by'));
+    assert.deepEqual(ends, [
+      'WARN exited: ended (terminated by SIGRTMAX; not expected)',
+      'WARN stopped: stopped (terminated by SIGRTMIN)',
+    ]);
+  }
 });

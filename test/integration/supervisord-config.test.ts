@@ -1,7 +1,7 @@
 // Ours beside Python's configparser, shlex and % operator, and beside the real Supervisor on whole files.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ConfigError } from '../../src/errors.js';
@@ -19,8 +19,8 @@ import type { Directive } from '../../src/formats/supervisord/directives.js';
 import { readSupervisorctlConfig, readSupervisordConfig } from '../../src/formats/supervisord/read-config.js';
 import { sections } from '../../src/formats/supervisord/sections.js';
 import * as types from '../../src/formats/supervisord/value-types.js';
+import { signalNumbers } from '../../src/os/signals.js';
 import { repr } from '../../src/spec/python-text.js';
-import type { SignalName } from '../../src/spec/service-spec.js';
 import { realSource } from '../support/config-source.js';
 import { packageRoot } from '../support/package-root.js';
 import { randomConfig } from '../support/random-config.js';
@@ -271,8 +271,23 @@ test('values of every type are converted as Supervisor converts them, and refuse
     ],
     logLevel: [types.logLevel, ['info', 'WARN', 'blather', 'warning', '']],
     signal: [
-      (text) => constants.signals[types.signal(text, facts) as SignalName],
-      ['TERM', 'sigterm', 'SIGUSR1', '15', ' HUP ', 'FOO', '99', '', 'TERM x', '-1'],
+      (text) => signalNumbers[types.signal(text, facts)],
+      [
+        'TERM',
+        'sigterm',
+        'SIGUSR1',
+        '15',
+        ' HUP ',
+        'FOO',
+        '99',
+        '',
+        'TERM x',
+        '-1',
+        'CLD',
+        'POLL',
+        'RTMIN',
+        '64',
+      ],
     ],
     user: [(text) => types.user(text, facts).uid, ['root', '0', 'nobody', 'nosuch', '99999', '']],
     autoRestart: [types.autoRestart, ['true', 'FALSE', 'Unexpected', 'maybe', '']],
@@ -306,7 +321,7 @@ function processForm(process: ProcessConfig): Record<string, unknown> {
   return {
     ...Object.fromEntries(names.split(' ').map((name) => [name, process[name as keyof ProcessConfig]])),
     uid: process.user?.uid ?? null,
-    stopsignal: constants.signals[process.stopsignal],
+    stopsignal: signalNumbers[process.stopsignal],
     stdout_logfile: logOf(process.stdout_logfile),
     stderr_logfile: logOf(process.stderr_logfile),
     environment: pairsOf(process.environment),
@@ -323,8 +338,13 @@ function groupForm(group: GroupConfig): unknown {
   return { ...group, processes, socket: [url, socket.backlog, mode, owner] };
 }
 
-function serverForm({ family, ...server }: HttpServer): unknown {
-  return family === 'unix' && 'owner' in server ? { ...server, owner: Object.values(server.owner) } : server;
+function serverForm(server: HttpServer): unknown {
+  if (server.family === 'unix') {
+    const { family: _, owner, ...rest } = server;
+    return { ...rest, owner: Object.values(owner) };
+  }
+  const { family: _, allow_remote_without_password: __, ...rest } = server;
+  return rest;
 }
 
 function configForm(config: SupervisordConfig): unknown {

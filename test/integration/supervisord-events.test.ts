@@ -261,7 +261,7 @@ function liveLife({ config, steps }: LifeCase): object {
     const before = state;
     const decision = decide(before, event, spec);
     state = decision.state;
-    const facts = { event, spec, name: 'x', group: 'g', pid, coreDumped: false };
+    const facts = { event, spec, name: 'x', group: 'g', pid };
     const news = newsOf(before, state, facts, lastRun);
     lastRun = news.lastRun;
     for (const each of news.events)

@@ -1,9 +1,10 @@
 // What a reader of configurations needs, from this machine.
 import { readFileSync, statSync } from 'node:fs';
-import { constants, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { errnoNameOf } from '../../src/errors.js';
 import type { Account, ConfigSource, Lookups } from '../../src/formats/supervisord/source.js';
 import { listFiles } from '../../src/os/glob.js';
+import { signalNumbers } from '../../src/os/signals.js';
 
 const lines = (file: string): string[][] =>
   readFileSync(file, 'utf8')
@@ -48,7 +49,7 @@ export function realSource(path: string, environment: Readonly<Record<string, st
       nodeName: hostname(),
       uid: process.getuid?.() ?? 0,
       tempDirectory: '/tmp',
-      signals: constants.signals,
+      signals: signalNumbers,
       resources: ['nofile', 'core', 'as'],
     },
     lookups: realLookups,

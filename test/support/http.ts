@@ -11,9 +11,9 @@ import type { XmlRpcValue } from '../../src/formats/xml-rpc.js';
 /** Everything that the server said about itself. */
 export class Journal {
   readonly lines: string[] = [];
-  /** All but the one about a missing password, which most tests do not set. */
+  /** All but the one about a missing password, which most tests do not set, and those about each call. */
   readonly log = (level: string, message: string): void => {
-    if (!message.endsWith('running without any HTTP authentication checking'))
+    if (level !== 'trace' && !message.endsWith('running without any HTTP authentication checking'))
       this.lines.push(`${level} ${message}`);
   };
 }

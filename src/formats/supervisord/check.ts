@@ -1,5 +1,6 @@
 // Every mistake in a configuration, and what is allowed but hardly meant. Nothing is started.
 import type { Diagnostic } from '../../errors.js';
+import { isLoopbackHost } from '../../spec/loopback-host.js';
 import { findValue, keysOf } from '../ini.js';
 import { absolutePath } from '../posix-path.js';
 import { splitShellWords } from '../shlex.js';
@@ -21,6 +22,7 @@ export function checkSupervisordConfig(source: ConfigSource): readonly Diagnosti
     if (reading.ini.sections.has('supervisorctl')) interpretSupervisorctl(reading);
     checkNames(reading);
     checkTexts(reading);
+    checkPython(reading);
     checkGroups(reading, config.groups);
     checkLogs(
       reading,
@@ -60,6 +62,23 @@ function checkKeys(reading: Reading, section: string, table: DirectiveTable): vo
   for (const [key, value] of reading.ini.sections.get(section)!.values) {
     if (Object.hasOwn(table, key)) continue;
     reading.warning(`unknown key ${key} in [${section}]`, value, suggest(key, Object.keys(table)));
+  }
+}
+
+/** By which keys a section names code of its own, that supervisord would load. */
+const pythonKeys: Readonly<Record<string, string>> = {
+  eventlistener: 'result_handler',
+  rpcinterface: 'supervisor.rpcinterface_factory',
+  ctlplugin: 'supervisor.ctl_factory',
+};
+
+/** That supervisord could resolve it is no help here, so the error alone would puzzle. */
+function checkPython(reading: Reading): void {
+  for (const section of reading.ini.sections.keys()) {
+    const key = pythonKeys[section.split(':')[0]!];
+    const value = key === undefined ? null : findValue(reading.ini, section, key);
+    if (value === null || /^supervisor\.(?:dispatchers|rpcinterface):/.test(value.text)) continue;
+    reading.warning(`${key} of [${section}] names Python code, and there is no Python in here`, value);
   }
 }
 
@@ -147,9 +166,15 @@ function checkServers(reading: Reading, { servers, rpcInterfaces }: SupervisordC
       'supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface',
     );
   for (const server of servers)
-    if (server.family === 'inet' && server.password === null && !/^(?:localhost|127\.)/.test(server.host))
+    if (
+      server.family === 'inet' &&
+      server.password === null &&
+      !server.allow_remote_without_password &&
+      !isLoopbackHost(server.host)
+    )
       reading.warning(
-        `[${server.section}] lets everyone in who reaches port ${server.port}: it has no password`,
+        `[${server.section}] listens on 127.0.0.1:${server.port} only, not on ${server.host || '*'}: it has no password, ` +
+          'nor allow_remote_without_password=true',
         reading.placeOfKey(server.section, 'port'),
         `port=127.0.0.1:${server.port}`,
       );

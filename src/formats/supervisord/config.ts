@@ -64,6 +64,7 @@ export interface InetServer extends AnyServer {
   /** Empty: all interfaces. */
   readonly host: string;
   readonly port: number;
+  readonly allow_remote_without_password: boolean;
 }
 
 export interface RpcInterface {

@@ -158,7 +158,11 @@ export const extraKeys = {
   killmode: ours('killmode', null, 'whom signals reach (default: by stopasgroup and killasgroup)'),
   log_compress: ours('boolean', 'false', 'gzip rotated logs'),
   log_max_age: ours('duration', null, 'rotate logs when they are as old as this'),
-  reload_signal: ours('signal', null, 'tells it to read its configuration again'),
+  reload_signal: ours(
+    'signal',
+    null,
+    'sent at a reload that leaves it running: it reads its own configuration again',
+  ),
   pid_file: ours('text', null, 'it daemonizes itself, and writes its pid here'),
 } as const satisfies DirectiveTable;
 
@@ -195,7 +199,16 @@ const credentials = {
 
 export const inetServerKeys = {
   ...credentials,
-  port: key('host:port', null, 'host:port; a port alone is open to all interfaces'),
+  port: key(
+    'host:port',
+    null,
+    'host:port; a port alone is open to all interfaces (without a password: to this machine only)',
+  ),
+  allow_remote_without_password: ours(
+    'boolean',
+    'false',
+    'without a password too, let other machines in: whoever reaches the port can run commands',
+  ),
 } as const satisfies DirectiveTable;
 
 export const unixServerKeys = {

@@ -71,8 +71,9 @@ function readPool(reading: Reading, name: string, common: readonly string[]): Li
   const size = section.get('buffer_size', listenerKeys.buffer_size);
   if (size < 1) section.error(`[${name}] section sets invalid buffer_size (${size})`, 'buffer_size');
   const handler = section.get('result_handler', listenerKeys.result_handler);
-  if (handler !== listenerKeys.result_handler.default)
-    section.error(`${handler} cannot be resolved within [${name}]`, 'result_handler');
+  const { default: known } = listenerKeys.result_handler;
+  if (handler !== known)
+    section.error(`${handler} cannot be resolved within [${name}]`, 'result_handler', known);
   const events = [...new Set(section.get('events', listenerKeys.events).map((event) => event.toUpperCase()))];
   if (events.length === 0) section.error(`[${name}] section requires an "events" line`, 'events');
   for (const event of events.filter((one) => !(eventTypes as readonly string[]).includes(one)))

@@ -21,7 +21,18 @@ function readInetServer(section: SectionReader): InetServer | null {
   const credentials = readCredentials(section);
   if (section.written('port') === null) section.error(`section [${section.section}] has no port value`);
   const address = section.get('port', inetServerKeys.port);
-  return address === null ? null : { family: 'inet', section: section.section, ...credentials, ...address };
+  const allow_remote_without_password = section.get(
+    'allow_remote_without_password',
+    inetServerKeys.allow_remote_without_password,
+  );
+  if (address === null) return null;
+  return {
+    family: 'inet',
+    section: section.section,
+    ...credentials,
+    ...address,
+    allow_remote_without_password,
+  };
 }
 
 function readUnixServer(section: SectionReader): UnixServer | null {
@@ -87,7 +98,8 @@ export function readRpcInterfaces(reading: Reading): RpcInterface[] {
     const factory = section.text(FACTORY);
     if (section.written(FACTORY) === null) section.error(`section [${name}] does not specify a ${FACTORY}`);
     if (factory === null) return [];
-    if (factory !== KNOWN_FACTORY) section.error(`${factory} cannot be resolved within [${name}]`, FACTORY);
+    if (factory !== KNOWN_FACTORY)
+      section.error(`${factory} cannot be resolved within [${name}]`, FACTORY, KNOWN_FACTORY);
     const others = keysOf(reading.ini, name).filter((key) => key !== FACTORY);
     const options = Object.fromEntries(others.map((key) => [key, section.text(key) ?? '']));
     return [{ name: name.slice(name.indexOf(':') + 1), factory, options }];

@@ -259,8 +259,9 @@ export class SectionReader {
     };
   }
 
-  error(message: string, key?: string): void {
-    this.reading.error(message + this.suffix, key === undefined ? this.place : this.placeOf(key));
+  error(message: string, key?: string, suggestion: string | null = null): void {
+    const place = key === undefined ? this.place : this.placeOf(key);
+    this.reading.error(message + this.suffix, place, suggestion);
   }
 
   /** The value of a key, its default if it is not written or was reported. */

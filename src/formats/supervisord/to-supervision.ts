@@ -45,6 +45,7 @@ function toService(
     dependencies: instance.depends_on.flatMap(({ name, until }) =>
       findProcesses(name, allProcesses(config)).map((on): Dependency => ({ on: idOf(on), condition: until })),
     ),
+    reloadSignal: instance.reload_signal,
     exitOn: instance.exit_on ?? 'never',
   };
 }

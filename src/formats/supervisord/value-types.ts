@@ -69,11 +69,11 @@ export function autoRestart(text: string): boolean | 'unexpected' {
   throw new ValueFault(`invalid 'autorestart' value ${repr(word)}`);
 }
 
-/** Supervisor also takes 0 and the real-time signals' first and last number, which have no name to be sent by. */
+/** Supervisor also takes 0, which stops nothing. */
 export function signal(text: string, { host }: Facts): SignalName {
   const number = readInteger(text);
   if (number !== null) {
-    const name = Object.entries(host.signals).find(([, value]) => value === number)?.[0];
+    const name = nameOf(number, host.signals);
     if (name === undefined) throw new ValueFault(`value ${repr(text)} is not a valid signal number`);
     return name as SignalName;
   }
@@ -81,8 +81,12 @@ export function signal(text: string, { host }: Facts): SignalName {
   const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
   if (!Object.hasOwn(host.signals, name))
     throw new ValueFault(`value ${repr(text)} is not a valid signal name`);
-  return name as SignalName;
+  return nameOf(host.signals[name]!, host.signals) as SignalName;
 }
+
+/** Of several with the same number the first is the one that we use. */
+const nameOf = (number: number, signals: Facts['host']['signals']): string | undefined =>
+  Object.entries(signals).find(([, value]) => value === number)?.[0];
 
 export const logLevels = ['critical', 'error', 'warn', 'info', 'debug', 'trace', 'blather'] as const;
 export type LogLevel = (typeof logLevels)[number];

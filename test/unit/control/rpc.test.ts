@@ -161,7 +161,8 @@ test('system tells about all methods, its own included', async () => {
 });
 
 test('a call is answered by a document, bad bytes by 400, what breaks by 500', async () => {
-  const answer = (body: string) => answerCall(methods, Buffer.from(body), inXml);
+  const trace: string[] = [];
+  const answer = (body: string) => answerCall(methods, Buffer.from(body), inXml, (text) => trace.push(text));
   const statusOf = (given: RpcAnswer) => (given.ok ? 200 : given.status);
   const good = await answer(encodeCall('a.none', []));
   assert.match(good.ok ? good.document : '', /<boolean>1<\/boolean>/);
@@ -172,6 +173,13 @@ test('a call is answered by a document, bad bytes by 400, what breaks by 500', a
   const broken = await answer(encodeCall('a.break', []));
   assert.ok(!broken.ok && broken.status === 500);
   assert.match(broken.reason, /a\.break\(\) failed: TypeError: broken/);
+  assert.deepEqual(trace, [
+    'XML-RPC method called: a.none()',
+    'XML-RPC method a.none() returned successfully',
+    'XML-RPC method called: a.refuse()',
+    'XML-RPC method a.refuse() returned fault: [10] BAD_NAME: web',
+    'XML-RPC method called: a.break()',
+  ]);
 });
 
 test('the tags in the help of a method say what its signature says', () => {

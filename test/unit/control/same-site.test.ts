@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { siteOf } from '../../../src/control/same-site.js';
+import { meansUs, siteOf } from '../../../src/control/same-site.js';
 
 test('a browser that was sent by another site is known', () => {
   const browser = { 'user-agent': 'Mozilla/5.0 (X11)' };
@@ -26,4 +26,32 @@ test('a browser that was sent by another site is known', () => {
       site,
       JSON.stringify(headers),
     );
+});
+
+test('a name that could be made to lead here is told from an address and from localhost', () => {
+  for (const host of [
+    undefined,
+    '',
+    'localhost',
+    'LocalHost:9001',
+    '127.0.0.1:9001',
+    '192.0.2.7',
+    '[::1]:9001',
+    '[::1]',
+    'Box.example:9001',
+  ])
+    assert.equal(meansUs(host, 'box.example'), true, host);
+  for (const host of [
+    'evil.example',
+    'evil.example:9001',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example:9001',
+    'localhost, evil.example',
+    'evil.example:9001:localhost',
+    '[evil.example]:9001',
+    'localhost@evil.example',
+    'localhost:x',
+    '::1',
+  ])
+    assert.equal(meansUs(host, ''), false, host);
 });

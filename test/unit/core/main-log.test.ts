@@ -17,10 +17,11 @@ test('every message has the level and the words of supervisord', () => {
     [messages.exited('x', 'exit status 1', false), 'WARN exited: x (exit status 1; not expected)'],
     [messages.stopped('x', 'exit status 0', true), 'INFO stopped: x (exit status 0)'],
     [messages.stopped('x', 'terminated by SIGTERM', false), 'WARN stopped: x (terminated by SIGTERM)'],
-    [messages.killing('x', 7, 'SIGTERM', false), 'DEBG killing x (pid 7) with signal SIGTERM'],
-    [messages.killing('x', 7, 'SIGINT', true), 'DEBG killing x (pid 7) process group with signal SIGINT'],
+    [messages.killing('x', 7, 'SIGTERM', 'process'), 'DEBG killing x (pid 7) with signal SIGTERM'],
+    [messages.killing('x', 7, 'SIGINT', 'group'), 'DEBG killing x (pid 7) process group with signal SIGINT'],
     [messages.killingAtLast('x', 7), "WARN killing 'x' (7) with SIGKILL"],
     [messages.sending('x', 7, 'SIGUSR1'), 'DEBG sending x (pid 7) sig SIGUSR1'],
+    [messages.sending('x', 7, 0), 'DEBG sending x (pid 7) sig signal 0'],
     [messages.reapedUnknown(7, 'exit status 0'), 'INFO reaped unknown pid 7 (exit status 0)'],
     [messages.waitingToStop('x'), 'INFO waiting for x to stop'],
     [messages.waitingToDie(['a', 'b']), 'INFO waiting for a, b to die'],
@@ -57,7 +58,7 @@ test('how a process ended is told by its exit status, or its signal and whether 
   assert.equal(messages.endingText({ how: 'exited', code: 3 }), 'exit status 3');
   assert.equal(messages.endingText({ how: 'killed', signal: 'SIGSEGV' }), 'terminated by SIGSEGV');
   assert.equal(
-    messages.endingText({ how: 'killed', signal: 'SIGSEGV' }, true),
+    messages.endingText({ how: 'killed', signal: 'SIGSEGV', dumpedCore: true }),
     'terminated by SIGSEGV (core dumped)',
   );
   assert.equal(messages.endingText({ how: 'unseen' }), 'exit status unknown');

@@ -32,7 +32,7 @@ class Life {
   #now = 0;
   #pid = 0;
   #pids = 0;
-  #isCoreDumped = false;
+  #dumpedCore = false;
 
   constructor(spec: ServiceSpec) {
     this.#spec = spec;
@@ -44,7 +44,7 @@ class Life {
   }
 
   dumpsCore(): this {
-    this.#isCoreDumped = true;
+    this.#dumpedCore = true;
     return this;
   }
 
@@ -59,7 +59,7 @@ class Life {
       return {
         name: 'exited',
         at,
-        ending: { how: 'killed', signal: happening as NodeJS.Signals },
+        ending: { how: 'killed', signal: happening as NodeJS.Signals, dumpedCore: this.#dumpedCore },
         random: 0,
       };
     return { name: happening as 'start', at };
@@ -77,7 +77,6 @@ class Life {
         name: 'x',
         group: 'g',
         pid: this.#pid,
-        coreDumped: this.#isCoreDumped,
       },
       this.lastRun,
     );

@@ -76,9 +76,9 @@ test('a wait status is an exit code or a signal, with or without a core', () => 
     [0x0000, { code: 0, signal: null }],
     [0x0100, { code: 1, signal: null }],
     [0xff00, { code: 255, signal: null }],
-    [0x0009, { code: null, signal: 9 }],
-    [0x000f, { code: null, signal: 15 }],
-    [0x008b, { code: null, signal: 11 }],
+    [0x0009, { code: null, signal: 9, dumpedCore: false }],
+    [0x000f, { code: null, signal: 15, dumpedCore: false }],
+    [0x008b, { code: null, signal: 11, dumpedCore: true }],
   ] as const)
     assert.deepEqual(readWaitStatus(status), end, status.toString(16));
 });

@@ -125,9 +125,35 @@ test('a comment that cuts a quoted text is told, with what is lost', () => {
   ]);
 });
 
-test('a server that lets everyone in, and one that nobody can use, are told', () => {
+test('a server that listens elsewhere than it says, and one that nobody can use, are told', () => {
   assert.deepEqual(check('[supervisord]\n[inet_http_server]\nport=9001'), [
     '2 warning: no client can do anything without [rpcinterface:supervisor] (supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface)',
-    '3 warning: [inet_http_server] lets everyone in who reaches port 9001: it has no password (port=127.0.0.1:9001)',
+    '3 warning: [inet_http_server] listens on 127.0.0.1:9001 only, not on *: it has no password, nor allow_remote_without_password=true (port=127.0.0.1:9001)',
   ]);
+  for (const more of ['allow_remote_without_password=true', 'username=me\npassword=secret'])
+    assert.equal(check(`[supervisord]\n[inet_http_server]\nport=9001\n${more}`).length, 1, more);
+});
+
+test('what names Python code is told, for what supervisord can load cannot be had here', () => {
+  const text = (handler: string): string =>
+    `[supervisord]
+[eventlistener:l]
+command=cat
+events=TICK_5
+result_handler=${handler}
+`;
+  assert.deepEqual(check(text('supervisor.dispatchers:default_handler')), []);
+  assert.deepEqual(
+    check(`${text('a:b')}[rpcinterface:x]
+supervisor.rpcinterface_factory=c:d
+[ctlplugin:x]
+supervisor.ctl_factory=e:f`),
+    [
+      '5 error: a:b cannot be resolved within [eventlistener:l] (supervisor.dispatchers:default_handler)',
+      '5 warning: result_handler of [eventlistener:l] names Python code, and there is no Python in here',
+      '7 error: c:d cannot be resolved within [rpcinterface:x] (supervisor.rpcinterface:make_main_rpcinterface)',
+      '7 warning: supervisor.rpcinterface_factory of [rpcinterface:x] names Python code, and there is no Python in here',
+      '9 warning: supervisor.ctl_factory of [ctlplugin:x] names Python code, and there is no Python in here',
+    ],
+  );
 });

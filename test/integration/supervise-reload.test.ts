@@ -1,0 +1,58 @@
+// What a reload does for programs that it leaves alone.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { TestSupervisor } from '../support/supervisors.js';
+import { until } from '../support/until.js';
+import { makeWorld } from '../support/world.js';
+
+const withinMs = 15_000;
+
+/** Each writes a line when it is told, and there is one that would die of it. */
+const config = (umask: string): string => `
+[program:told]
+command=/bin/sh -c "trap 'echo told >> %(here)s/told' USR1; touch %(here)s/up; while :; do sleep 0.05; done"
+reload_signal=USR1
+[program:deaf]
+command=sleep 1000
+[program:stopped]
+command=sleep 1000
+reload_signal=USR1
+autostart=false
+[program:changed]
+command=/bin/sh -c "trap 'echo told >> %(here)s/changed' USR1; while :; do sleep 0.05; done"
+umask=${umask}
+reload_signal=USR1
+`;
+
+test('a reload sends reload_signal to what it leaves running; an upgrade and a new start do not', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  ours.configure(config('022'));
+  await ours.start();
+  for (const name of ['told', 'deaf', 'changed']) await ours.reaches(name, 'RUNNING');
+  await until(() => assert.ok(ours.isLeft('up')), { withinMs });
+  const pids = async () => Promise.all(['told', 'deaf', 'changed'].map((name) => ours.pidOf(name)));
+  const [told, deaf, changed] = await pids();
+
+  ours.configure(config('077'));
+  ours.child.kill('SIGHUP');
+  await until(() => assert.equal(ours.read('told'), 'told\n'), { withinMs });
+  await until(async () => assert.notEqual(await ours.pidOf('changed'), changed), { withinMs });
+  await ours.reaches('changed', 'RUNNING');
+  assert.deepEqual((await pids()).slice(0, 2), [told, deaf]);
+  assert.equal(existsSync(ours.path('changed')), false, 'it was started again, which is enough');
+  assert.deepEqual(
+    ours.logLines().filter((line) => line.includes('reloading: ')),
+    [`INFO reloading: told (pid PID) with SIGUSR1`],
+  );
+
+  assert.equal((await world.run(['tsdaemon', 'upgrade', 'supervisor'])).code, 0);
+  await ours.answers();
+  ours.child.kill('SIGKILL');
+  await ours.ends();
+  await ours.start();
+  assert.equal(await ours.call('supervisor.restart'), true);
+  await until(() => assert.equal(ours.read('told'), 'told\ntold\n'), { withinMs });
+  assert.equal(await ours.pidOf('told'), told);
+});
