@@ -77,7 +77,10 @@ async function main(): Promise<void> {
   servers.push(...(await openServers(config, daemon)));
   listen(daemon);
   if (order.memory === undefined) writeOwnPidfile(supervisord.pidfile, daemon);
-  if (!order.isForeground && order.memory === undefined) daemon.log(messages.daemonizing());
+  if (!order.isForeground && order.memory === undefined) {
+    daemon.log(messages.daemonizing());
+    if (supervisord.directory !== null) daemon.log(messages.directoryChanged(supervisord.directory));
+  }
   daemon.log(messages.started(process.pid));
   tell({ failure: null });
   await daemon.begin(left);
