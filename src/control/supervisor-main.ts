@@ -133,15 +133,22 @@ async function openServers(config: SupervisordConfig, daemon: SupervisorDaemon):
     log,
   });
   const servers: HttpServer[] = [];
+  const connectionsMax = connectionsFor(config);
   for (const server of config.servers) {
     const { username, password } = server;
     const credentials = username === null || password === null ? null : { username, password };
     const { section } = server;
     daemon.log(messages.interfaceInitialized('supervisor'));
-    servers.push(await HttpServer.listen(addressOf(server), { credentials, handler, log, section }));
+    servers.push(
+      await HttpServer.listen(addressOf(server), { credentials, handler, log, section, connectionsMax }),
+    );
   }
   return servers;
 }
+
+/** A quarter of the descriptors that we are sure to have: those that programs need stay free, whoever connects. */
+const connectionsFor = ({ servers, supervisord }: SupervisordConfig): number =>
+  Math.max(16, Math.min(512, Math.floor(supervisord.minfds / 4 / servers.length)));
 
 function addressOf(server: ServerConfig): Parameters<typeof HttpServer.listen>[0] {
   return server.family === 'unix'

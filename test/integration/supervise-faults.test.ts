@@ -3,9 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Crowd } from '../support/crowd.js';
 import { packageRoot } from '../support/package-root.js';
+import { limitOf } from '../support/proc.js';
+import { freePort } from '../support/shaky.js';
 import { makeBoth, needsSupervisord, TestSupervisor } from '../support/supervisors.js';
-import { needs } from '../support/tools.js';
+import { needs, needsLinux, type Skip } from '../support/tools.js';
 import { until } from '../support/until.js';
 import { makeWorld } from '../support/world.js';
 
@@ -140,6 +143,45 @@ startretries=20
   assert.match((await ours.info('waits')).spawnerr as string, /EMFILE|too many open files/);
   assert.equal((await world.run(['prlimit', `--pid=${pid}`, '--nofile=1024:'])).code, 0);
   await ours.reaches('waits', 'RUNNING');
+});
+
+const CONNECTIONS = 10_000;
+const canConnect = (): Skip =>
+  needsLinux ||
+  (limitOf(process.pid, 'Max open files').soft < CONNECTIONS + 500 && `needs ${CONNECTIONS} open files`);
+
+test('10,000 connections at once keep no program from its restart, and no other client waits', {
+  skip: canConnect() || needs('prlimit'),
+}, async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  const port = await freePort();
+  ours.configure(`
+[inet_http_server]
+port=127.0.0.1:${port}
+[program:ends]
+command=sleep 0.1
+startsecs=0
+autorestart=true
+[program:stays]
+command=sleep 1000
+startsecs=0
+`);
+  // No more descriptors than supervisord asks for.
+  await ours.start({ via: ['prlimit', '--nofile=1024:1024'] });
+  const starts = (): number =>
+    ours.logLines().filter((line) => line.startsWith("INFO spawned: 'ends'")).length;
+  using crowd = new Crowd();
+  for (const address of [{ path: ours.path('sock') }, { host: '127.0.0.1', port }]) {
+    await crowd.connect(CONNECTIONS / 2, address);
+    const before = starts();
+    await until(() => assert.ok(starts() > before + 2), { withinMs: 10_000 });
+    assert.equal((await ours.info('stays')).statename, 'RUNNING');
+    assert.equal(await ours.answer('stopProcess', 'stays'), true);
+    assert.equal(await ours.answer('startProcess', 'stays'), true);
+  }
+  assert.equal(crowd.size, CONNECTIONS);
+  assert.doesNotMatch(ours.read('main.log'), /spawnerr|FATAL|EMFILE/);
 });
 
 test('nginx runs under a section from the field', { skip: needs('nginx') }, async () => {
