@@ -1,6 +1,6 @@
 // A log that this very process writes: whole pieces, appended, and after the piece that reaches the limit the file is
 // moved on to FILE.1 and begun anew, as supervisord's loggers do it.
-import { closeSync, fstatSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { errnoNameOf } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 import { openLogOf } from './outputs.js';
@@ -69,11 +69,16 @@ export class RotatingLog {
   }
 
   #rotate(): void {
+    // No file is there where none could be made the last time, as without descriptors: nothing is moved on twice.
+    if (existsSync(encodeBytes(this.path))) this.#moveOn();
+    this.reopen();
+  }
+
+  #moveOn(): void {
     const { path, backups } = this.#options;
     if (backups === 0) unlinkSync(encodeBytes(path));
     for (let number = backups; number > 0; number -= 1)
       renameIfThere(number === 1 ? path : `${path}.${number - 1}`, `${path}.${number}`);
-    this.reopen();
   }
 }
 
