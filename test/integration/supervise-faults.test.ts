@@ -41,6 +41,39 @@ startsecs=0
   assert.equal(await ours.answer('startProcess', 'homeless'), true);
 });
 
+test('when the folder of all logs has gone, a reopening and a clearing of logs harm nobody, and it can come back', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  mkdirSync(ours.path('logs'));
+  ours.configure(`
+[program:seen]
+command=/bin/sh -c "while :; do echo line; sleep 0.02; done"
+stdout_logfile=%(here)s/logs/seen
+stdout_events_enabled=true
+startsecs=0
+`);
+  await ours.start({ args: ['-n', '-l', ours.path('logs/main.log')] });
+  const { pid } = await ours.reaches('seen', 'RUNNING');
+  rmSync(ours.path('logs'), { recursive: true });
+  process.kill(ours.pid, 'SIGUSR2');
+  const failed = 'cannot write the main log: cannot open output ';
+  await until(() => assert.ok(ours.output.includes(`ERRO ${failed}`), ours.output), { withinMs: 5000 });
+  assert.deepEqual(await ours.answer('clearProcessLogs', 'seen'), { fault: 30, text: 'FAILED: seen' });
+  assert.deepEqual(await ours.answer('clearLog'), { fault: 20, text: 'NO_FILE' });
+  process.kill(ours.pid, 'SIGHUP');
+  await until(() => assert.match(ours.output, /CRIT cannot restart: /), { withinMs: 5000 });
+  assert.equal(await ours.pidOf('seen'), pid);
+  mkdirSync(ours.path('logs'));
+  process.kill(ours.pid, 'SIGUSR2');
+  await until(
+    () => {
+      assert.match(ours.read('logs/main.log'), /supervisord logreopen\n/);
+      assert.match(ours.read('logs/seen'), /^line\n/);
+    },
+    { withinMs: 5000 },
+  );
+});
+
 test('programs log to the standard output of a supervisor in a container, as under supervisord', {
   skip: needsSupervisord,
 }, async () => {
