@@ -1,10 +1,9 @@
-// What a program, a log or a disk can do wrong, and the supervisor goes on.
+// What a program, a log or a client can do wrong, and the supervisor goes on.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, statfsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Crowd } from '../support/crowd.js';
-import { mountImage, needsMount } from '../support/logs.js';
 import { packageRoot } from '../support/package-root.js';
 import { limitOf } from '../support/proc.js';
 import { freePort } from '../support/shaky.js';
@@ -113,96 +112,6 @@ startsecs=0
       },
       { withinMs: 5000 },
     );
-});
-
-test('a full disk under a log stops neither the program nor the supervisor', async () => {
-  await using world = await makeWorld();
-  await using ours = new TestSupervisor(world, 'ours');
-  // A log that is written to through the supervisor, and one that is not.
-  const script = '/bin/sh -c "while :; do echo line; sleep 0.02; done"';
-  symlinkSync('/dev/full', ours.path('full'));
-  ours.configure(`
-[program:seen]
-command=${script}
-stdout_logfile=%(here)s/full
-stdout_logfile_maxbytes=0
-stdout_events_enabled=true
-startsecs=0
-[program:direct]
-command=${script}
-stdout_logfile=/dev/full
-stdout_logfile_maxbytes=0
-startsecs=0
-`);
-  await ours.start();
-  for (const name of ['seen', 'direct']) await ours.reaches(name, 'RUNNING');
-  const before = await ours.pidOf('seen');
-  assert.equal(await ours.answer('stopProcess', 'direct'), true);
-  assert.equal(await ours.answer('startProcess', 'direct'), true);
-  assert.equal(await ours.pidOf('seen'), before);
-});
-
-test('on a full disk everything goes on, and logs do as soon as there is room again', {
-  skip: needsMount('tmpfs'),
-}, async () => {
-  await using world = await makeWorld();
-  await using ours = new TestSupervisor(world, 'ours');
-  using disk = mountImage(world, 'tmpfs', 1);
-  const script = '/bin/sh -c "while :; do echo line; sleep 0.02; done"';
-  ours.configure(
-    [
-      `[program:direct]\ncommand=${script}\nstdout_logfile=${disk.folder}/direct\nstartsecs=0\n`,
-      `[program:seen]\ncommand=${script}\nstdout_logfile=${disk.folder}/seen\nstartsecs=0\nstdout_events_enabled=1\n`,
-      '[program:other]\ncommand=sleep 1000\nstartsecs=0\nautorestart=true\n',
-    ].join(''),
-  );
-  // What it writes down of its programs is on that disk as well.
-  const env = { TSDAEMON_HOME: join(disk.folder, 'state') };
-  await ours.start({ args: ['-n', '-l', join(disk.folder, 'main.log')], env });
-  for (const name of ['direct', 'seen', 'other']) await ours.reaches(name, 'RUNNING');
-  const filler = join(disk.folder, 'filler');
-  await world.sh(`cat /dev/zero > ${filler}`);
-  assert.equal(statfsSync(disk.folder).bfree, 0);
-  const before = await ours.pidOf('direct');
-  for (let round = 0; round < 20; round += 1) {
-    assert.equal(await ours.answer('stopProcess', 'other'), true);
-    assert.equal(await ours.answer('startProcess', 'other'), true);
-  }
-  await until(() => assert.match(ours.output, /ERRO cannot write the main log: .*ENOSPC/), {
-    withinMs: 5000,
-  });
-  process.kill(await ours.pidOf('other'), 'SIGKILL');
-  await until(() => assert.match(ours.output, /exited: other \(terminated by SIGKILL/), { withinMs: 5000 });
-  await ours.reaches('other', 'RUNNING');
-  assert.equal(await ours.pidOf('direct'), before);
-  rmSync(filler);
-  const lengths = (): number[] =>
-    ['main.log', 'direct', 'seen'].map((name) => statSync(join(disk.folder, name)).size);
-  const full = lengths();
-  assert.equal(await ours.answer('stopProcess', 'other'), true);
-  await until(
-    () =>
-      assert.ok(
-        lengths().every((length, index) => length > full[index]!),
-        `${lengths()} ${full}`,
-      ),
-    {
-      withinMs: 10_000,
-    },
-  );
-  await ours.stop();
-  assert.equal(ours.child.exitCode, 0);
-});
-
-test('a main log that cannot be written to is no reason to stop', async () => {
-  await using world = await makeWorld();
-  await using ours = new TestSupervisor(world, 'ours');
-  symlinkSync('/dev/full', ours.path('main.log'));
-  ours.configure('[program:runs]\ncommand=sleep 1000\nstartsecs=0\n');
-  await ours.start({ args: ['-n', '-y', '0'] });
-  await ours.reaches('runs', 'RUNNING');
-  assert.equal(await ours.answer('stopProcess', 'runs'), true);
-  assert.equal(await ours.answer('startProcess', 'runs'), true);
 });
 
 test('with no descriptors left a program is BACKOFF, and starts when there are some', {
