@@ -1,6 +1,6 @@
 // What a program, a log or a client can do wrong, and the supervisor goes on.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, statfsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Crowd } from '../support/crowd.js';
