@@ -28,7 +28,7 @@ import {
 } from '../runtime/supervise-order.js';
 import { SupervisorDaemon } from '../runtime/supervisor-daemon.js';
 import { readLeft, type SupervisorMemory } from '../runtime/supervisor-memory.js';
-import { type LogLevel, logLevels } from '../spec/main-log-line.js';
+import { type LogLevel, logLevels, type MainLogLine } from '../spec/main-log-line.js';
 import { type HttpLog, HttpServer } from './http-server.js';
 import { splitNamespec } from './process-info.js';
 import { withSystemMethods } from './rpc.js';
@@ -50,9 +50,9 @@ async function main(): Promise<void> {
     toStdout: order.isForeground && !supervisord.silent,
     toSyslog: supervisord.logfile === 'syslog',
   });
-  for (const { level, text } of config.messages)
-    mainLog.write({ level: level === 'warn' ? 'WARN' : 'INFO', text });
-  for (const note of notes) mainLog.write(note);
+  const first = [...config.messages.map(asLine), ...notes];
+  for (const level of ['CRIT', 'WARN', 'INFO'])
+    for (const line of first.filter((each) => each.level === level)) mainLog.write(line);
   const left = order.memory ?? readLeft(order.folder, config);
   if (left !== null && 'heldBy' in left)
     throw new ConfigError(`Another supervisor runs with this configuration: process ${left.heldBy}`, []);
@@ -87,8 +87,8 @@ async function main(): Promise<void> {
 }
 
 /** Privileges and limits, before anything is opened. Returns what the log is to say about it. */
-function becomeWhatIsAsked({ supervisord }: SupervisordConfig): ReturnType<typeof messages.ranAsRoot>[] {
-  const notes: ReturnType<typeof messages.ranAsRoot>[] = [];
+function becomeWhatIsAsked({ supervisord }: SupervisordConfig): MainLogLine[] {
+  const notes: MainLogLine[] = [];
   if (supervisord.user !== null && supervisord.user.uid !== process.getuid!()) {
     if (process.getuid!() !== 0) throw new ConfigError("Can't drop privilege as nonroot user", []);
     becomeForGood(findAccount({ user: supervisord.user.name, group: null }));
@@ -98,6 +98,11 @@ function becomeWhatIsAsked({ supervisord }: SupervisordConfig): ReturnType<typeo
   raiseLimit('nproc', supervisord.minprocs);
   return notes;
 }
+
+const asLine = ({ level, text }: SupervisordConfig['messages'][number]): MainLogLine => ({
+  level: level === 'warn' ? 'WARN' : 'INFO',
+  text,
+});
 
 function levelNamed(name: string): LogLevel {
   return (Object.entries(logLevels).find(([, word]) => word === name)?.[0] ?? 'INFO') as LogLevel;

@@ -1,6 +1,6 @@
 // supervisord as its init script starts it: in the background. What it is there, what it leaves, what a second one is told.
 import assert from 'node:assert/strict';
-import { mkdirSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { command } from '../support/package-root.js';
 import { descriptorsOf, isAlive, statOf, statusField } from '../support/proc.js';
@@ -14,6 +14,8 @@ const PROGRAM = `
 command=/bin/sh -c "pwd; umask; exec sleep 1000"
 stdout_logfile=%(here)s/web.log
 stderr_logfile=NONE
+[include]
+files=more.conf
 `;
 
 /** By the name that both go by, so that messages can be compared. */
@@ -58,7 +60,10 @@ for (const [title, keys] of [
     symlinkSync(command, `${world.folder}/supervisord`);
     // HEAD ends in the section [supervisord].
     const both = makeBoth(world, `${keys}${PROGRAM}`);
-    for (const each of both) mkdirSync(each.path('inside'));
+    for (const each of both) {
+      mkdirSync(each.path('inside'));
+      writeFileSync(each.path('more.conf'), '[program:more]\ncommand=sleep 1000\nautostart=false\n');
+    }
     const [ours, theirs] = both;
     await Promise.all(both.map((each) => begin(world, each)));
     const pids = both.map((each) => each.pid);
