@@ -28,7 +28,7 @@ import {
 } from '../runtime/supervise-order.js';
 import { SupervisorDaemon } from '../runtime/supervisor-daemon.js';
 import { readLeft, type SupervisorMemory } from '../runtime/supervisor-memory.js';
-import { type LogLevel, logLevels } from '../spec/main-log-line.js';
+import { type LogLevel, logLevels, type MainLogLine } from '../spec/main-log-line.js';
 import { type HttpLog, HttpServer } from './http-server.js';
 import { splitNamespec } from './process-info.js';
 import { withSystemMethods } from './rpc.js';
@@ -54,9 +54,9 @@ async function main(): Promise<void> {
     toSyslog: supervisord.logfile === 'syslog',
   });
   openLog = mainLog;
-  for (const { level, text } of config.messages)
-    mainLog.write({ level: level === 'warn' ? 'WARN' : 'INFO', text });
-  for (const note of notes) mainLog.write(note);
+  const first = [...config.messages.map(asLine), ...notes];
+  for (const level of ['CRIT', 'WARN', 'INFO'])
+    for (const line of first.filter((each) => each.level === level)) mainLog.write(line);
   const left = order.memory ?? readLeft(order.folder, config);
   if (left !== null && 'heldBy' in left)
     throw new ConfigError(`Another supervisor runs with this configuration: process ${left.heldBy}`, []);
@@ -82,7 +82,10 @@ async function main(): Promise<void> {
   servers.push(...(await openServers(config, daemon)));
   listen(daemon, mainLog);
   if (order.memory === undefined) writeOwnPidfile(supervisord.pidfile, daemon);
-  if (!order.isForeground && order.memory === undefined) daemon.log(messages.daemonizing());
+  if (!order.isForeground && order.memory === undefined) {
+    daemon.log(messages.daemonizing());
+    if (supervisord.directory !== null) daemon.log(messages.directoryChanged(supervisord.directory));
+  }
   daemon.log(messages.started(process.pid));
   tell({ failure: null });
   await daemon.begin(
@@ -92,8 +95,8 @@ async function main(): Promise<void> {
 }
 
 /** Privileges and limits, before anything is opened. Returns what the log is to say about it. */
-function becomeWhatIsAsked({ supervisord }: SupervisordConfig): ReturnType<typeof messages.ranAsRoot>[] {
-  const notes: ReturnType<typeof messages.ranAsRoot>[] = [];
+function becomeWhatIsAsked({ supervisord }: SupervisordConfig): MainLogLine[] {
+  const notes: MainLogLine[] = [];
   if (supervisord.user !== null && supervisord.user.uid !== process.getuid!()) {
     if (process.getuid!() !== 0) throw new ConfigError("Can't drop privilege as nonroot user", []);
     becomeForGood(findAccount({ user: supervisord.user.name, group: null }));
@@ -103,6 +106,11 @@ function becomeWhatIsAsked({ supervisord }: SupervisordConfig): ReturnType<typeo
   raiseLimit('nproc', supervisord.minprocs);
   return notes;
 }
+
+const asLine = ({ level, text }: SupervisordConfig['messages'][number]): MainLogLine => ({
+  level: level === 'warn' ? 'WARN' : 'INFO',
+  text,
+});
 
 function levelNamed(name: string): LogLevel {
   return (Object.entries(logLevels).find(([, word]) => word === name)?.[0] ?? 'INFO') as LogLevel;
@@ -137,18 +145,22 @@ async function openServers(config: SupervisordConfig, daemon: SupervisorDaemon):
     log,
   });
   const servers: HttpServer[] = [];
+  const connectionsMax = connectionsFor(config);
   for (const server of config.servers) {
     const { username, password } = server;
     const credentials = username === null || password === null ? null : { username, password };
     const { section } = server;
     daemon.log(messages.interfaceInitialized('supervisor'));
     const allowOpenPort = server.family === 'inet' && server.allow_remote_without_password;
-    servers.push(
-      await HttpServer.listen(addressOf(server), { credentials, handler, log, section, allowOpenPort }),
-    );
+    const options = { credentials, handler, log, section, connectionsMax, allowOpenPort };
+    servers.push(await HttpServer.listen(addressOf(server), options));
   }
   return servers;
 }
+
+/** A quarter of the descriptors that we are sure to have: those that programs need stay free, whoever connects. */
+const connectionsFor = ({ servers, supervisord }: SupervisordConfig): number =>
+  Math.max(16, Math.min(512, Math.floor(supervisord.minfds / 4 / servers.length)));
 
 function addressOf(server: ServerConfig): Parameters<typeof HttpServer.listen>[0] {
   return server.family === 'unix'

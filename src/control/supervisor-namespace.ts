@@ -1,7 +1,7 @@
 // What the methods of `supervisor.*` do, over a supervisor of ours: supervisord's order of checks, its faults and its
 // results. Nothing here waits in a way that holds up another call.
 import * as messages from '../core/main-log.js';
-import { errnoNameOf } from '../errors.js';
+import { errnoNameOf, SystemError } from '../errors.js';
 import type { XmlRpcValue } from '../formats/xml-rpc.js';
 import { isThere, readSlice, readTail } from '../os/log-slices.js';
 import { parseSignal } from '../os/signals.js';
@@ -118,7 +118,7 @@ function methodCalls(daemon: SupervisorDaemon): Readonly<Record<SupervisorMethod
     try {
       daemon.outputs.of(process.id).clear();
     } catch (error) {
-      if (errnoNameOf(error) === null) throw error;
+      if (!isOfSystem(error)) throw error;
       refuse('FAILED', namespec);
     }
     return true;
@@ -189,7 +189,7 @@ function methodCalls(daemon: SupervisorDaemon): Readonly<Record<SupervisorMethod
       try {
         daemon.clearMainLog();
       } catch (error) {
-        if (errnoNameOf(error) === null) throw error;
+        if (!isOfSystem(error)) throw error;
         refuse('FAILED');
       }
       return true;
@@ -252,6 +252,9 @@ function methodCalls(daemon: SupervisorDaemon): Readonly<Record<SupervisorMethod
     },
   };
 }
+
+/** What a disk or a folder brings about, and no mistake of ours does. */
+const isOfSystem = (error: unknown): boolean => error instanceof SystemError || errnoNameOf(error) !== null;
 
 function refuse(fault: FaultName, detail: string | null = null): never {
   throw new RpcError(fault, detail);

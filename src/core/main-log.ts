@@ -134,6 +134,7 @@ export const listenerSilent = at(
 // The supervisor itself.
 
 export const daemonizing = at('INFO', () => 'daemonizing the supervisord process');
+export const directoryChanged = at('INFO', (path: string) => `set current directory: ${repr(path)}`);
 export const started = at('INFO', (pid: number) => `supervisord started with pid ${pid}`);
 export const interfaceInitialized = at('INFO', (name: string) => `RPC interface '${name}' initialized`);
 export const ranAsRoot = at(

@@ -17,6 +17,8 @@ export class Journal {
   #descriptor: number;
   #lines = 0;
   #linesMax = 0;
+  /** Something is missing from it, or cut: it is to be written anew as soon as there is room. */
+  #isBehind = false;
 
   private constructor(file: string, current: () => Entries) {
     this.#file = file;
@@ -55,14 +57,24 @@ export class Journal {
     return entries;
   }
 
-  /** null removes a key. Throws where the disk is full; what was written before stands. */
+  /**
+   * null removes a key. Throws where the disk is full: what was written before stands, and the next call, of no entries
+   * too, makes up for what is missing.
+   */
   write(entries: Entries): void {
     const lines = [...entries].map(([key, value]) => lineOf(key, value));
     this.#lines += lines.length;
-    if (this.#lines <= this.#linesMax) return writeLines(this.#descriptor, lines);
-    const old = this.#descriptor;
-    this.#descriptor = this.#rewrite();
-    closeSync(old);
+    if (!this.#isBehind && this.#lines <= this.#linesMax) return this.#append(lines);
+    try {
+      const old = this.#descriptor;
+      this.#descriptor = this.#rewrite();
+      closeSync(old);
+    } catch (error) {
+      // A line may have room where a file has none.
+      this.#append(['\n', ...lines]);
+      this.#isBehind = true;
+      throw error;
+    }
   }
 
   /** Nothing is left to be known. */
@@ -71,12 +83,25 @@ export class Journal {
     rmSync(this.#file, { force: true });
   }
 
+  #append(lines: readonly string[]): void {
+    this.#isBehind = true;
+    writeWhole(this.#descriptor, lines.join(''));
+    this.#isBehind = false;
+  }
+
   #rewrite(): number {
     const temporary = `${this.#file}.${process.pid}.tmp`;
     const descriptor = openSync(temporary, 'w', 0o600);
     const lines = [...this.#current()].map(([key, value]) => lineOf(key, value));
-    writeSync(descriptor, lines.join(''));
-    renameSync(temporary, this.#file);
+    try {
+      writeWhole(descriptor, lines.join(''));
+      renameSync(temporary, this.#file);
+    } catch (error) {
+      closeSync(descriptor);
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    this.#isBehind = false;
     this.#lines = 0;
     this.#linesMax = SPARE_LINES + lines.length;
     return descriptor;
@@ -87,11 +112,11 @@ const fileIn = (folder: string): string => join(folder, 'journal.jsonl');
 
 const lineOf = (key: string, value: unknown): string => `${JSON.stringify([key, value])}\n`;
 
-/** A line that was cut short by a full disk must not spoil the next one. */
-function writeLines(descriptor: number, lines: readonly string[]): void {
-  const bytes = Buffer.from(lines.join(''));
-  const written = writeSync(descriptor, bytes);
-  if (written < bytes.length) writeSync(descriptor, '\n');
+/** A full disk takes the beginning, and says so when it is given the rest. */
+function writeWhole(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let written = 0; written < bytes.length; )
+    written += writeSync(descriptor, bytes, written, bytes.length - written);
 }
 
 function parseLine(line: string): [string, unknown] | null {

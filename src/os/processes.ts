@@ -183,11 +183,9 @@ export function allProcesses(): ProcessStat[] {
     .filter((stat) => stat !== null);
 }
 
-/** Who is in a process group, zombies left out. */
-export function groupMembers(group: number): number[] {
-  return allProcesses()
-    .filter((stat) => stat.processGroup === group && !isZombie(stat))
-    .map((stat) => stat.pid);
+/** Who is in a process group, zombies left out. Who has looked at all processes already hands them over. */
+export function groupMembers(group: number, all: readonly ProcessStat[] = allProcesses()): number[] {
+  return all.filter((stat) => stat.processGroup === group && !isZombie(stat)).map((stat) => stat.pid);
 }
 
 /** Our own children that have ended and wait for waitpid. */
@@ -196,17 +194,15 @@ export function unreapedChildren(): ProcessStat[] {
 }
 
 /** Zombies left out. */
-export function childrenOf(parent: number): number[] {
-  return allProcesses()
-    .filter((stat) => stat.parent === parent && !isZombie(stat))
-    .map((stat) => stat.pid);
+export function childrenOf(parent: number, all: readonly ProcessStat[] = allProcesses()): number[] {
+  return all.filter((stat) => stat.parent === parent && !isZombie(stat)).map((stat) => stat.pid);
 }
 
 /** Children, their children and so on, zombies left out. */
-export function descendantsOf(ancestor: number): number[] {
-  const all = allProcesses().filter((stat) => !isZombie(stat));
+export function descendantsOf(ancestor: number, all: readonly ProcessStat[] = allProcesses()): number[] {
+  const living = all.filter((stat) => !isZombie(stat));
   const below = (pid: number): number[] =>
-    all.filter(({ parent }) => parent === pid).flatMap((child) => [child.pid, ...below(child.pid)]);
+    living.filter(({ parent }) => parent === pid).flatMap((child) => [child.pid, ...below(child.pid)]);
   return below(ancestor);
 }
 

@@ -1,6 +1,6 @@
 // A log that this very process writes: whole pieces, appended, and after the piece that reaches the limit the file is
 // moved on to FILE.1 and begun anew, as supervisord's loggers do it.
-import { closeSync, fstatSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { errnoNameOf } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 import { openLogOf } from './outputs.js';
@@ -11,7 +11,7 @@ export interface RotatingLogOptions {
   readonly maxBytes: number | null;
   /** 0: the file is begun anew and nothing is kept. */
   readonly backups: number;
-  /** Called when writing begins to fail, not for every piece: a full disk must not fill a log. */
+  /** Called when writing begins to fail, not for every piece: a full disk must not fill a log; and by `reopen`. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -45,21 +45,29 @@ export class RotatingLog {
     }
   }
 
-  /** After somebody has renamed the file. Throws SystemError, and goes on with the old one then. */
+  /** After somebody has renamed the file. Never throws: where no file can be had, it goes on with the old one. */
   reopen(): void {
-    const old = this.#descriptor;
-    [this.#descriptor, this.#size] = this.#open();
-    closeSync(old);
+    try {
+      this.#begin();
+    } catch (error) {
+      this.#options.failed(error);
+    }
   }
 
   /** Removes the file and begins a new one. Throws SystemError. */
   clear(): void {
     rmSync(encodeBytes(this.path), { force: true });
-    this.reopen();
+    this.#begin();
   }
 
   [Symbol.dispose](): void {
     closeSync(this.#descriptor);
+  }
+
+  #begin(): void {
+    const old = this.#descriptor;
+    [this.#descriptor, this.#size] = this.#open();
+    closeSync(old);
   }
 
   #open(): [number, number] {
@@ -69,11 +77,16 @@ export class RotatingLog {
   }
 
   #rotate(): void {
+    // No file is there where none could be made the last time, as without descriptors: nothing is moved on twice.
+    if (existsSync(encodeBytes(this.path))) this.#moveOn();
+    this.#begin();
+  }
+
+  #moveOn(): void {
     const { path, backups } = this.#options;
     if (backups === 0) unlinkSync(encodeBytes(path));
     for (let number = backups; number > 0; number -= 1)
       renameIfThere(number === 1 ? path : `${path}.${number - 1}`, `${path}.${number}`);
-    this.reopen();
   }
 }
 

@@ -24,8 +24,9 @@ export class MainLog {
   constructor(options: MainLogOptions) {
     this.#options = options;
     const { path, maxBytes, backups } = options;
-    // There is nobody left to tell that the log cannot be written.
-    this.#file = path === null ? null : new RotatingLog({ path, maxBytes, backups, failed: () => undefined });
+    const failed = (error: unknown): void =>
+      this.#write({ level: 'ERRO', text: `cannot write the main log: ${wordsOf(error)}` }, null);
+    this.#file = path === null ? null : new RotatingLog({ path, maxBytes, backups, failed });
   }
 
   get path(): string | null {
@@ -39,10 +40,14 @@ export class MainLog {
 
   /** Never throws. */
   write(line: MainLogLine): void {
+    this.#write(line, this.#file);
+  }
+
+  #write(line: MainLogLine, file: RotatingLog | null): void {
     if (!this.has(line.level)) return;
     const at = Date.now() as EpochMs;
     const text = mainLogText(line, at, -new Date(at).getTimezoneOffset());
-    this.#file?.write(Buffer.from(text));
+    file?.write(Buffer.from(text));
     if (this.#options.toSyslog) sendToSyslog('supervisord', `${line.level} ${line.text}`, new Date(at));
     if (this.#options.toStdout) writeIfHeard(1, text);
   }
@@ -55,3 +60,5 @@ export class MainLog {
     this.#file?.clear();
   }
 }
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

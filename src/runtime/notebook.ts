@@ -1,7 +1,13 @@
 // What a supervisor writes into its journal, and when: what nobody could find out later at once, the rest together, when
 // the burst is over in which a thousand programs may be started.
+import { SystemError } from '../errors.js';
 import { type Entries, Journal } from '../os/journal.js';
 import type { SupervisedProcess } from './supervised-process.js';
+
+const FULL: readonly string[] = ['ENOSPC', 'EDQUOT'];
+
+/** How long after a failure what could not be written is tried again. */
+const RETRY_MS = 5000;
 
 export interface NotebookHost {
   /** All that is true now. */
@@ -13,16 +19,30 @@ export interface NotebookHost {
 
 export class Notebook {
   readonly #host: NotebookHost;
+  /** null: it is not open. */
+  #folder: string | null = null;
   #journal: Journal | null = null;
   readonly #changed = new Set<SupervisedProcess>();
   #timer: NodeJS.Immediate | undefined;
+  /** Set while the disk is full. */
+  #retry: NodeJS.Timeout | null = null;
 
   constructor(host: NotebookHost) {
     this.#host = host;
   }
 
-  /** What is noted before is in the first entries. Throws SystemError. */
+  /** What is noted before is in the first entries. Throws SystemError, but not for a disk that is full at the moment. */
   open(folder: string): void {
+    this.#folder = folder;
+    try {
+      this.#create(folder);
+    } catch (error) {
+      if (!(error instanceof SystemError && FULL.includes(error.errnoName))) throw error;
+      this.#failed(error);
+    }
+  }
+
+  #create(folder: string): void {
     this.#journal = Journal.create(folder, () => this.#host.entries());
   }
 
@@ -51,8 +71,10 @@ export class Notebook {
   /** At a regular end nothing is left to be taken over. */
   remove(): void {
     clearImmediate(this.#timer);
+    this.#stopRetrying();
     this.#journal?.remove();
     this.#journal = null;
+    this.#folder = null;
   }
 
   #writeChanged(): void {
@@ -65,10 +87,23 @@ export class Notebook {
 
   #write(entries: Entries): void {
     try {
-      this.#journal?.write(entries);
+      if (this.#journal !== null) this.#journal.write(entries);
+      else if (this.#folder !== null) this.#create(this.#folder);
+      this.#stopRetrying();
     } catch (error) {
-      // A full disk: a successor will know less, the programs run on.
-      this.#host.complain('cannot write the journal', error);
+      this.#failed(error);
     }
+  }
+
+  /** A full disk: a successor would know less, the programs run on. Told once, and not for every program. */
+  #failed(error: unknown): void {
+    if (this.#retry !== null) return;
+    this.#host.complain('cannot write the journal', error);
+    this.#retry = setInterval(() => this.#write([]), RETRY_MS);
+  }
+
+  #stopRetrying(): void {
+    if (this.#retry !== null) clearInterval(this.#retry);
+    this.#retry = null;
   }
 }

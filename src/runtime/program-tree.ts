@@ -64,15 +64,17 @@ export class ProgramTree {
   membersOf(main: number, reach: Reach): Set<number> {
     const members = new Set<number>();
     if (reach === 'process') return members;
-    for (const member of groupMembers(main)) members.add(member);
+    // One look for all: on a machine with thousands of processes each takes its time.
+    const all = allProcesses();
+    for (const member of groupMembers(main, all)) members.add(member);
     if (reach === 'tree') {
       const session = this.#session;
       const companions =
-        session === null ? [] : allProcesses().filter((stat) => stat.session === session && !isZombie(stat));
-      const orphans = childrenOf(process.pid).filter((child) => this.ownsOrphan(child));
+        session === null ? [] : all.filter((stat) => stat.session === session && !isZombie(stat));
+      const orphans = childrenOf(process.pid, all).filter((child) => this.ownsOrphan(child));
       for (const root of [main, ...orphans, ...companions.map(({ pid }) => pid)]) {
         members.add(root);
-        for (const member of descendantsOf(root)) members.add(member);
+        for (const member of descendantsOf(root, all)) members.add(member);
       }
       for (const member of this.#cgroup?.members() ?? []) members.add(member);
     }

@@ -104,7 +104,7 @@ function supervisorSpec(start: SupervisorStart): ServiceSpec {
       argv: supervisorCommand(),
       cwd: '/',
       env: supervisorEnvironment(start.order.place),
-      umask: 0o022,
+      umask: start.order.inherited.umask,
       nice: null,
       limits: [],
     },

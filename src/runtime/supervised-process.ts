@@ -2,7 +2,9 @@
 import { type LastRun, type News, newsOf, noLastRun } from '../core/process-news.js';
 import type { ServiceEvent, ServiceState } from '../core/service-machine.js';
 import type { ProcessEnd } from '../os/invoke.js';
+import { readPidfile } from '../os/pidfile.js';
 import type { ProcessHandle } from '../os/process-handle.js';
+import { readStat } from '../os/processes.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { Reach, SignalName } from '../spec/service-spec.js';
 import { idOf, namespecOf, type SupervisedService } from '../spec/supervision.js';
@@ -54,7 +56,7 @@ export class SupervisedProcess {
       opensAs: 'holder',
       folder: host.folder,
       openStreams: () => host.openStreams(this),
-      ownsOrphan: (pid) => host.ownsOrphan(this, pid),
+      ownsOrphan: (pid) => host.ownsOrphan(this, pid) || this.#isNamedInPidfile(pid),
       spawned: (pid) => host.spawned(this, pid),
       signalling: (pid, signal, reach) => host.signalling(this, pid, signal, reach),
       moved: (before, event, after) => this.#moved(before, event, after),
@@ -141,6 +143,19 @@ export class SupervisedProcess {
   /** Asks those who wait to look again, when what they wait for has changed elsewhere. */
   nudge(): void {
     for (const look of [...(this.#waiting ?? [])]) look();
+  }
+
+  /**
+   * What writes its title over its environment, as redis and nginx do, bears no mark any more. But a pidfile that the
+   * program writes can name none of the other programs: what we start leads a process group, and so cannot leave our session.
+   */
+  #isNamedInPidfile(pid: number): boolean {
+    const { daemonizes } = this.service.spec.watch;
+    if (daemonizes === null || daemonizes.pidfile === null) return false;
+    const content = readPidfile(daemonizes.pidfile);
+    return (
+      content.kind === 'pid' && content.pid === pid && readStat(pid)?.session !== readStat('self')?.session
+    );
   }
 
   #moved(before: ServiceState, event: ServiceEvent, after: ServiceState): void {

@@ -85,8 +85,8 @@ function takeStrays(folder: string, processes: Record<string, ProcessRecord>): v
   }
 }
 
-/** It runs, whatever was written down last; what it did before is not held against it. */
+/** It runs, whatever was written down last of another process; what that one did is not held against it. */
 const startedState = (last: ServiceState): ServiceState =>
-  last.name === 'STARTING' || last.name === 'RUNNING' || last.name === 'STOPPING'
+  last.name === 'STARTING' || last.name === 'RUNNING'
     ? last
     : { name: 'RUNNING', tally: firstStart(now()), since: now(), wakeAt: null };

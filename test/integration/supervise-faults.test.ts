@@ -1,11 +1,14 @@
-// What a program, a log or a disk can do wrong, and the supervisor goes on.
+// What a program, a log or a client can do wrong, and the supervisor goes on.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Crowd } from '../support/crowd.js';
 import { packageRoot } from '../support/package-root.js';
+import { limitOf } from '../support/proc.js';
+import { freePort } from '../support/shaky.js';
 import { makeBoth, needsSupervisord, TestSupervisor } from '../support/supervisors.js';
-import { needs } from '../support/tools.js';
+import { needs, needsLinux, type Skip } from '../support/tools.js';
 import { until } from '../support/until.js';
 import { makeWorld } from '../support/world.js';
 
@@ -36,6 +39,39 @@ startsecs=0
   assert.equal((await ours.info('other')).statename, 'RUNNING');
   mkdirSync(ours.path('logs'));
   assert.equal(await ours.answer('startProcess', 'homeless'), true);
+});
+
+test('when the folder of all logs has gone, a reopening and a clearing of logs harm nobody, and it can come back', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  mkdirSync(ours.path('logs'));
+  ours.configure(`
+[program:seen]
+command=/bin/sh -c "while :; do echo line; sleep 0.02; done"
+stdout_logfile=%(here)s/logs/seen
+stdout_events_enabled=true
+startsecs=0
+`);
+  await ours.start({ args: ['-n', '-l', ours.path('logs/main.log')] });
+  const { pid } = await ours.reaches('seen', 'RUNNING');
+  rmSync(ours.path('logs'), { recursive: true });
+  process.kill(ours.pid, 'SIGUSR2');
+  const failed = 'cannot write the main log: cannot open output ';
+  await until(() => assert.ok(ours.output.includes(`ERRO ${failed}`), ours.output), { withinMs: 5000 });
+  assert.deepEqual(await ours.answer('clearProcessLogs', 'seen'), { fault: 30, text: 'FAILED: seen' });
+  assert.deepEqual(await ours.answer('clearLog'), { fault: 20, text: 'NO_FILE' });
+  process.kill(ours.pid, 'SIGHUP');
+  await until(() => assert.match(ours.output, /CRIT cannot restart: /), { withinMs: 5000 });
+  assert.equal(await ours.pidOf('seen'), pid);
+  mkdirSync(ours.path('logs'));
+  process.kill(ours.pid, 'SIGUSR2');
+  await until(
+    () => {
+      assert.match(ours.read('logs/main.log'), /supervisord logreopen\n/);
+      assert.match(ours.read('logs/seen'), /^line\n/);
+    },
+    { withinMs: 5000 },
+  );
 });
 
 test('programs log to the standard output of a supervisor in a container, as under supervisord', {
@@ -78,44 +114,6 @@ startsecs=0
     );
 });
 
-test('a full disk under a log stops neither the program nor the supervisor', async () => {
-  await using world = await makeWorld();
-  await using ours = new TestSupervisor(world, 'ours');
-  // A log that is written to through the supervisor, and one that is not.
-  const script = '/bin/sh -c "while :; do echo line; sleep 0.02; done"';
-  symlinkSync('/dev/full', ours.path('full'));
-  ours.configure(`
-[program:seen]
-command=${script}
-stdout_logfile=%(here)s/full
-stdout_logfile_maxbytes=0
-stdout_events_enabled=true
-startsecs=0
-[program:direct]
-command=${script}
-stdout_logfile=/dev/full
-stdout_logfile_maxbytes=0
-startsecs=0
-`);
-  await ours.start();
-  for (const name of ['seen', 'direct']) await ours.reaches(name, 'RUNNING');
-  const before = await ours.pidOf('seen');
-  assert.equal(await ours.answer('stopProcess', 'direct'), true);
-  assert.equal(await ours.answer('startProcess', 'direct'), true);
-  assert.equal(await ours.pidOf('seen'), before);
-});
-
-test('a main log that cannot be written to is no reason to stop', async () => {
-  await using world = await makeWorld();
-  await using ours = new TestSupervisor(world, 'ours');
-  symlinkSync('/dev/full', ours.path('main.log'));
-  ours.configure('[program:runs]\ncommand=sleep 1000\nstartsecs=0\n');
-  await ours.start({ args: ['-n', '-y', '0'] });
-  await ours.reaches('runs', 'RUNNING');
-  assert.equal(await ours.answer('stopProcess', 'runs'), true);
-  assert.equal(await ours.answer('startProcess', 'runs'), true);
-});
-
 test('with no descriptors left a program is BACKOFF, and starts when there are some', {
   skip: needs('prlimit'),
 }, async () => {
@@ -140,6 +138,45 @@ startretries=20
   assert.match((await ours.info('waits')).spawnerr as string, /EMFILE|too many open files/);
   assert.equal((await world.run(['prlimit', `--pid=${pid}`, '--nofile=1024:'])).code, 0);
   await ours.reaches('waits', 'RUNNING');
+});
+
+const CONNECTIONS = 10_000;
+const canConnect = (): Skip =>
+  needsLinux ||
+  (limitOf(process.pid, 'Max open files').soft < CONNECTIONS + 500 && `needs ${CONNECTIONS} open files`);
+
+test('10,000 connections at once keep no program from its restart, and no other client waits', {
+  skip: canConnect() || needs('prlimit'),
+}, async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  const port = await freePort();
+  ours.configure(`
+[inet_http_server]
+port=127.0.0.1:${port}
+[program:ends]
+command=sleep 0.1
+startsecs=0
+autorestart=true
+[program:stays]
+command=sleep 1000
+startsecs=0
+`);
+  // No more descriptors than supervisord asks for.
+  await ours.start({ via: ['prlimit', '--nofile=1024:1024'] });
+  const starts = (): number =>
+    ours.logLines().filter((line) => line.startsWith("INFO spawned: 'ends'")).length;
+  using crowd = new Crowd();
+  for (const address of [{ path: ours.path('sock') }, { host: '127.0.0.1', port }]) {
+    await crowd.connect(CONNECTIONS / 2, address);
+    const before = starts();
+    await until(() => assert.ok(starts() > before + 2), { withinMs: 10_000 });
+    assert.equal((await ours.info('stays')).statename, 'RUNNING');
+    assert.equal(await ours.answer('stopProcess', 'stays'), true);
+    assert.equal(await ours.answer('startProcess', 'stays'), true);
+  }
+  assert.equal(crowd.size, CONNECTIONS);
+  assert.doesNotMatch(ours.read('main.log'), /spawnerr|FATAL|EMFILE/);
 });
 
 test('nginx runs under a section from the field', { skip: needs('nginx') }, async () => {

@@ -1,10 +1,7 @@
 // Who starts after whom, who stops before whom, and whose end is the supervisor's.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { childrenOf } from '../support/proc.js';
 import { makeBoth, needsSupervisord, startAll, TestSupervisor } from '../support/supervisors.js';
-import { needs, needsRoot } from '../support/tools.js';
-import { until } from '../support/until.js';
 import { makeWorld, type World } from '../support/world.js';
 
 const program = (name: string, ...keys: readonly string[]): string =>
@@ -96,30 +93,3 @@ for (const [title, keys, expected] of [
     assert.ok(ours.logLines().some((line) => /^CRIT essential has ended/.test(line)));
     assert.deepEqual(stopped(ours), ['other']);
   });
-
-test('as PID 1 it reaps the orphans of its programs and ends at a SIGTERM', {
-  skip: needsRoot || needs('unshare'),
-}, async () => {
-  await using world = await makeWorld();
-  await using ours = new TestSupervisor(world, 'ours');
-  ours.configure(
-    `[program:forks]
-command=/bin/sh -c "(sleep 0.2 & :); exec sleep 1000"
-startsecs=0
-`,
-  );
-  await ours.start({
-    via: ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'],
-  });
-  assert.equal(ours.pid, 1);
-  await until(
-    () =>
-      assert.ok(ours.logLines().some((line) => /^INFO reaped unknown pid PID \(exit status 0\)$/.test(line))),
-    { withinMs: 10_000 },
-  );
-  // PID 1 there is another number here; who sends it a signal from outside is as good as an orchestrator.
-  const [init] = childrenOf(ours.child.pid!);
-  process.kill(init!, 'SIGTERM');
-  assert.equal(await ours.ends(), 0);
-  assert.deepEqual(stopped(ours), ['forks']);
-});

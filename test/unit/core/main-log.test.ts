@@ -35,6 +35,7 @@ test('every message has the level and the words of supervisord', () => {
     ],
     [messages.eventRebuffered(3, 'p', 1, 10), 'DEBG rebuffering event 3 for pool p (buf size=1, max=10)'],
     [messages.daemonizing(), 'INFO daemonizing the supervisord process'],
+    [messages.directoryChanged('/srv'), "INFO set current directory: '/srv'"],
     [messages.started(1), 'INFO supervisord started with pid 1'],
     [messages.interfaceInitialized('supervisor'), "INFO RPC interface 'supervisor' initialized"],
     [messages.userChanged(33), 'INFO Set uid to user 33 succeeded'],
