@@ -11,20 +11,36 @@ export function cString(text: string | Uint8Array): Buffer {
 
 /** `char *const v[]`, NULL at its end, in one block. Keep the object referenced while C uses the address. */
 export class StringVector {
-  readonly address: number;
   /** The pointers and after them the strings; referenced so that it lives as long as the vector. */
-  readonly block: Buffer;
+  #block: Buffer = Buffer.alloc(0);
+  #address = 0;
 
   constructor(strings: readonly Uint8Array[]) {
+    this.write(strings);
+  }
+
+  get block(): Buffer {
+    return this.#block;
+  }
+
+  get address(): number {
+    return this.#address;
+  }
+
+  /** In the place of what was there; in a new block only where the old one is too small, for its address costs a call. */
+  write(strings: readonly Uint8Array[]): void {
     const pointerBytes = 8 * (strings.length + 1);
-    this.block = Buffer.alloc(pointerBytes + strings.reduce((sum, bytes) => sum + bytes.length + 1, 0));
-    this.address = addressOf(this.block);
+    const size = pointerBytes + strings.reduce((sum, bytes) => sum + bytes.length + 1, 0);
+    if (size > this.#block.length) {
+      this.#block = Buffer.alloc(size);
+      this.#address = addressOf(this.#block);
+    } else this.#block.fill(0);
     let offset = pointerBytes;
     strings.forEach((bytes, index) => {
       // In halves: an environment is long, and BigInt costs as much as all the rest.
-      this.block.writeUInt32LE((this.address + offset) % 2 ** 32, 8 * index);
-      this.block.writeUInt32LE(Math.floor((this.address + offset) / 2 ** 32), 8 * index + 4);
-      this.block.set(bytes, offset);
+      this.#block.writeUInt32LE((this.#address + offset) % 2 ** 32, 8 * index);
+      this.#block.writeUInt32LE(Math.floor((this.#address + offset) / 2 ** 32), 8 * index + 4);
+      this.#block.set(bytes, offset);
       offset += bytes.length + 1;
     });
   }

@@ -141,11 +141,20 @@ interface Vectors {
 }
 
 function vectorsOf({ argv, env }: Invocation): Vectors {
-  if (kept.vectors?.argv === argv && kept.vectors.env === env) return kept.vectors;
+  const before = kept.vectors;
+  if (before?.argv === argv && before.env === env) return before;
   const words = argv.map(encodeBytes);
-  const [vector, environment] = [new StringVector(words), new StringVector(env.map(encodeBytes))];
+  const vector = rewritten(before?.vector, words);
+  const environment =
+    before?.env === env ? before.environment : rewritten(before?.environment, env.map(encodeBytes));
   kept.vectors = { argv, env, words, vector, environment };
   return kept.vectors;
+}
+
+function rewritten(vector: StringVector | undefined, strings: readonly Buffer[]): StringVector {
+  if (vector === undefined) return new StringVector(strings);
+  vector.write(strings);
+  return vector;
 }
 
 /** Tries one candidate after the other as execvp does; a text file without #! is given to the shell. */

@@ -7,6 +7,7 @@ import {
   ftruncateSync,
   lstatSync,
   openSync,
+  type Stats,
   statSync,
   truncateSync,
   unlinkSync,
@@ -67,14 +68,16 @@ function openAppending(path: string, mode: number, truncate: boolean, exactMode:
   const attempt = `cannot open output ${path}`;
   try {
     // Asked first, for a restart finds its files there.
-    if (statSync(bytes, { throwIfNoEntry: false }) === undefined) {
+    let there = lstatSync(bytes, { throwIfNoEntry: false });
+    if (there === undefined) {
       const descriptor = openNew(bytes, flags, mode);
       if (descriptor !== null) {
         if (exactMode !== null) fchmodSync(descriptor, exactMode);
         return { descriptor, path, created: true, truncate, isRegular: true };
       }
+      there = lstatSync(bytes);
     }
-    const descriptor = openExisting(bytes, isTrustedLink(path) ? flags & ~O_NOFOLLOW : flags);
+    const descriptor = openExisting(path, there, flags);
     const isRegular = fstatSync(descriptor).isFile();
     return { descriptor, path, created: false, truncate: truncate && isRegular, isRegular };
   } catch (error) {
@@ -82,7 +85,7 @@ function openAppending(path: string, mode: number, truncate: boolean, exactMode:
   }
 }
 
-/** null: somebody has made it meanwhile, or it is a link to nothing. */
+/** null: somebody has made it meanwhile. */
 function openNew(path: Buffer, flags: number, mode: number): number | null {
   try {
     return openSync(path, flags | O_CREAT | O_EXCL, mode);
@@ -96,14 +99,17 @@ function openNew(path: Buffer, flags: number, mode: number): number | null {
  * Opening a FIFO for writing blocks until somebody reads, which would hang the start. Read-write does not block on
  * Linux, and the program then has no SIGPIPE to fear when its reader goes away.
  */
-function openExisting(path: Buffer, flags: number): number {
-  return openSync(path, statSync(path).isFIFO() ? (flags & ~O_WRONLY) | O_RDWR : flags);
+function openExisting(path: string, there: Stats, flags: number): number {
+  const bytes = encodeBytes(path);
+  const isLink = there.isSymbolicLink();
+  const followed = isLink && isTrusted(path, there) ? flags & ~O_NOFOLLOW : flags;
+  const file = isLink ? statSync(bytes) : there;
+  return openSync(bytes, file.isFIFO() ? (followed & ~O_WRONLY) | O_RDWR : followed);
 }
 
 /** A link of root's where nobody else can put one, as /dev/stdout or what an administrator has made of a log. */
-function isTrustedLink(path: string): boolean {
-  const link = lstatSync(encodeBytes(path));
-  if (!link.isSymbolicLink() || link.uid !== 0) return false;
+function isTrusted(path: string, link: Stats): boolean {
+  if (link.uid !== 0) return false;
   const folder = statSync(encodeBytes(dirname(path)));
   return folder.uid === 0 && (folder.mode & 0o022) === 0;
 }

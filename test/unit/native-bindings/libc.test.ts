@@ -254,6 +254,16 @@ test('a vector of strings is what execve reads: pointers, NULL, and every byte o
   assert.deepEqual(readVector(new StringVector(odd).address), odd);
 });
 
+test('a vector that is written again holds what was written last, whether it is shorter or longer', {
+  skip,
+}, () => {
+  const vector = new StringVector(['first', 'of', 'three'].map((text) => Buffer.from(text)));
+  for (const strings of [['a'], [], ['longer', 'than', 'it', 'was', 'before'], ['one', 'two']]) {
+    vector.write(strings.map((text) => Buffer.from(text)));
+    assert.deepEqual(readVector(vector.address).map(String), strings);
+  }
+});
+
 test('a vector lies in one block, the strings behind the pointers and each with its NUL', { skip }, () => {
   const { address, block } = new StringVector([Buffer.from('ab'), Buffer.from('c')]);
   assert.equal(addressOf(block), address);
