@@ -85,7 +85,11 @@ export class Supervisor {
 
   /** Whose main process this is; null: nobody's. */
   processOf(pid: number): SupervisedProcess | null {
-    return this.#byPid.get(pid) ?? null;
+    const started = this.#byPid.get(pid);
+    if (started !== undefined) return started;
+    // A program that went into the background by itself has another main process than the one that we started.
+    for (const each of this.#byId.values()) if (each.pid === pid) return each;
+    return null;
   }
 
   process(id: string): SupervisedProcess | null {
@@ -183,8 +187,8 @@ export class Supervisor {
   }
 
   childEnded(pid: number, end: ProcessEnd): void {
-    const process = this.#byPid.get(pid);
-    if (process === undefined) {
+    const process = this.processOf(pid);
+    if (process === null) {
       this.#host.reapedStranger(pid, end);
       // It may have been the last one that a program left behind.
       for (const each of this.#byId.values()) each.childEnded(pid, end);

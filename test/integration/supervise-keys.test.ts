@@ -112,3 +112,33 @@ command=/bin/sh -c "printf '\\033[1mbold\\033[0m '; echo $TOLD; exec sleep 1000"
     await ours.stop();
   }
 });
+
+test('the end of a program that went into the background by itself is its own, not that of a stranger', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  const forks = notes(
+    'forks',
+    'sleep 1000 & echo $! > %(here)s/forks.pid',
+    'pid_file=%(here)s/forks.pid',
+    'autorestart=true',
+  );
+  ours.configure(`loglevel=debug\n${forks}`);
+  await ours.start();
+  const follows = (): Promise<number> =>
+    until(
+      async () => {
+        const pid = await ours.pidOf('forks');
+        assert.equal(pid, Number(ours.read('forks.pid')));
+        return pid;
+      },
+      { withinMs },
+    );
+  await ours.reaches('forks', 'RUNNING');
+  const first = await follows();
+  process.kill(first, 'SIGKILL');
+  await until(() => assert.notEqual(Number(ours.read('forks.pid')), first), { withinMs });
+  await follows();
+  const log = ours.read('main.log');
+  assert.match(log, /exited: forks \(terminated by SIGKILL; not expected\)/);
+  assert.ok(!log.includes(`reaped unknown pid ${first}`), log);
+});
