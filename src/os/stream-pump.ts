@@ -13,8 +13,11 @@ import type { RotatingLog } from './rotating-log.js';
 /** As much as a pipe may hold. */
 const PIPE_BYTES = 1_048_576;
 
-/** What one look at a log, or at a spool, brings into memory. */
-const READ_BYTES = 65_536;
+/** The longest piece that a listener is told at once. */
+const HEARD_BYTES = 65_536;
+
+/** What one look at a spool brings into memory. */
+const MADE_BYTES = 262_144;
 
 const RETRY_MS = 1000;
 
@@ -139,7 +142,7 @@ class AsItIs implements Way {
 
   #hearBack(file: number, from: number, length: number): void {
     for (let heard = 0; heard < length; ) {
-      const bytes = Buffer.allocUnsafe(Math.min(READ_BYTES, length - heard));
+      const bytes = Buffer.allocUnsafe(Math.min(HEARD_BYTES, length - heard));
       const count = readSync(file, bytes, 0, bytes.length, from + heard);
       // Somebody has emptied the log meanwhile.
       if (count === 0) return;
@@ -195,7 +198,7 @@ class ThroughSpool implements Way {
 
   #empty(): void {
     for (;;) {
-      const { bytes } = this.#spool.next(this.#stream, READ_BYTES);
+      const { bytes } = this.#spool.next(this.#stream, MADE_BYTES);
       if (bytes.length === 0) return;
       this.#write(this.#making.make(bytes), bytes.length);
     }
