@@ -59,12 +59,10 @@ export class Spool<State> {
     const record = recordPath(folder, streams);
     const pairs = streams.map((stream) => [0, 1].map((file) => join(folder, `${stream}.spool-${file}`)));
     this.#paths = [record, ...pairs.flat()];
-    this.#recordFile = openSpool(record);
+    const [recordFile, ...files] = openAll(this.#paths);
+    this.#recordFile = recordFile!;
     this.#files = new Map(
-      streams.map((stream, index) => {
-        const [first, second] = pairs[index]!.map(openSpool) as [number, number];
-        return [stream, [first, second]];
-      }),
+      streams.map((stream, index) => [stream, [files[2 * index]!, files[2 * index + 1]!]]),
     );
     this.#initial = initial;
     const known = readRecord<State>(this.#recordFile);
@@ -185,6 +183,18 @@ export class Spool<State> {
 
 function recordPath(folder: string, streams: readonly string[]): string {
   return join(folder, `${streams.join('+')}.spool`);
+}
+
+/** All of them or none: who has no descriptors left will try again. */
+function openAll(paths: readonly string[]): number[] {
+  const opened: number[] = [];
+  try {
+    for (const path of paths) opened.push(openSpool(path));
+    return opened;
+  } catch (error) {
+    for (const descriptor of opened) closeSync(descriptor);
+    throw error;
+  }
 }
 
 function openSpool(path: string): number {

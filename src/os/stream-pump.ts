@@ -63,9 +63,15 @@ export class StreamPump {
   /** Throws SystemError. */
   constructor({ fifo, log, way, failed }: StreamPumpOptions) {
     this.#failed = failed;
-    this.#way = 'make' in way ? new ThroughSpool(fifo, log, way) : new AsItIs(log, way);
     // Opened for writing too: there is no end of file while no program runs.
-    this.#pipe = new PipeEnd(openSync(encodeBytes(fifo), constants.O_RDWR | constants.O_NONBLOCK));
+    const descriptor = openSync(encodeBytes(fifo), constants.O_RDWR | constants.O_NONBLOCK);
+    try {
+      this.#way = 'make' in way ? new ThroughSpool(fifo, log, way) : new AsItIs(log, way);
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+    this.#pipe = new PipeEnd(descriptor);
     void this.#pump();
   }
 

@@ -193,9 +193,14 @@ export class ChildStreams {
     if (!this.#isSeen(channel, plan) || this.#seen.has(channel)) return;
     makeFifo(this.#fifo(channel));
     const log = this.#openLog(plan, !this.#isProtocol(channel));
-    const seen =
-      log === null || log.file === null ? this.#readPlainly(channel, log) : this.#pump(channel, plan, log);
-    this.#seen = new Map([...this.#seen, [channel, seen]]);
+    try {
+      const isFile = log !== null && log.file !== null;
+      const seen = isFile ? this.#pump(channel, plan, log) : this.#readPlainly(channel, log);
+      this.#seen = new Map([...this.#seen, [channel, seen]]);
+    } catch (error) {
+      log?.[Symbol.dispose]();
+      throw error;
+    }
   }
 
   #openLog({ path, maxBytes, backups, compress }: StreamPlan, isMovedTo: boolean): RotatingLog | null {

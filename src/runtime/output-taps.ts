@@ -84,7 +84,7 @@ export class OutputTaps {
     if (state === null || plan === 'as-stdout') return;
     const { capture, ansi } = this.#tapOf(id, channel, plan);
     if (state.capture !== null) capture?.resume(state.capture, needed);
-    if (state.ansi !== null && ansi !== null) ansi.at = state.ansi;
+    if (state.ansi !== null) ansi?.resume(state.ansi);
   }
 
   #isPublished(channel: Channel, plan: StreamPlan): boolean {
