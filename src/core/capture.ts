@@ -49,6 +49,12 @@ export class Capture {
     this.#held = needed.slice(end);
   }
 
+  /** Whether all of the piece is for the log, and at once. */
+  passes(piece: Uint8Array): boolean {
+    if (this.#isOpen || this.#held.length > 0 || findBytes(piece, BEGIN) !== -1) return false;
+    return this.#beginningAtEnd(piece, 0) === piece.length;
+  }
+
   push(piece: Uint8Array): readonly Captured[] {
     const bytes = this.#held.length === 0 ? piece : joinBytes([this.#held, piece]);
     const result: Captured[] = [];

@@ -15,9 +15,14 @@ export class AnsiStripper {
     this.#at = at;
   }
 
+  /** Whether there is nothing to take out of the piece. */
+  passes(piece: Uint8Array): boolean {
+    return this.#at === 'text' && !piece.includes(ESCAPE);
+  }
+
   /** What is left of the piece: itself, not a copy, where there is nothing to take out. */
   strip(piece: Uint8Array): Uint8Array {
-    if (this.#at === 'text' && !piece.includes(ESCAPE)) return piece;
+    if (this.passes(piece)) return piece;
     const parts: Uint8Array[] = [];
     let index = 0;
     while (index < piece.length) {

@@ -11,6 +11,7 @@ import { LibcError } from '../../native-bindings/errno.js';
 import { askLibc, callLibc, callLibcInPool, type LibcArguments } from '../../native-bindings/libc.js';
 import { errnoNameOf } from '../errors.js';
 import { monotonicMs } from './clock.js';
+import { makePrivatePipe, type Pipe } from './descriptors.js';
 
 const COPY_BYTES = 65_536;
 
@@ -27,6 +28,15 @@ const MOVE_BYTES = 4 * PIPE_BYTES;
 /** A call that takes longer than this waited for a slow disk. For a while others may wait for it, on the pool's threads. */
 const SLOW_MS = 10;
 const SLOW_FOR_MS = 5000;
+
+/** Where what is looked at is for a moment. */
+let mirror: Pipe | null = null;
+
+function makeMirror(): Pipe {
+  const pipe = makePrivatePipe();
+  enlarge(pipe.write);
+  return pipe;
+}
 
 export class PipeEnd {
   /** Has O_NONBLOCK. */
@@ -75,6 +85,19 @@ export class PipeEnd {
     }
     this.#learn(moved);
     return moved;
+  }
+
+  /** What is first in it, and stays there; none: it is empty. null: it cannot be looked at. */
+  peekNow(maxBytes: number): Buffer | null {
+    if (!this.#canSplice) return null;
+    mirror ??= makeMirror();
+    const most = Math.min(maxBytes, PIPE_BYTES);
+    const count = askLibc('tee', this.descriptor, mirror.write, most, SPLICE_F_NONBLOCK);
+    if (typeof count === 'string' && count !== 'EAGAIN') return null;
+    const bytes = Buffer.allocUnsafe(typeof count === 'number' ? count : 0);
+    for (let got = 0; got < bytes.length; )
+      got += readSync(mirror.read, bytes, got, bytes.length - got, null);
+    return bytes;
   }
 
   /** Some of what is in it; none: it is empty. */

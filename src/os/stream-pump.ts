@@ -1,6 +1,6 @@
-// The reading end of a FIFO whose bytes go to a log, and the two ways there: as they are, inside the kernel, or made into
-// something else, by way of a spool. On both of them whoever is killed loses nothing and writes nothing twice. What cannot
-// go there, as on a full disk or to a device, is read and written, as far as it can be.
+// The reading end of a FIFO whose bytes go to a log, and the two ways there: as they are, inside the kernel, or, where
+// something else has to be made of them, by way of a spool. On both of them whoever is killed loses nothing and writes
+// nothing twice. What cannot go there, as on a full disk or to a device, is read and written, as far as it can be.
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { encodeBytes } from '../spec/byte-text.js';
@@ -19,6 +19,9 @@ const HEARD_BYTES = 65_536;
 /** What one look at a spool brings into memory. */
 const MADE_BYTES = 262_144;
 
+/** Where something had to be made of what came, so does it probably of what comes next. */
+const STEPS_TO_PEEK = 16;
+
 const RETRY_MS = 1000;
 
 /** Somebody who wants to see what goes to the log as it is. */
@@ -30,6 +33,8 @@ export interface Listening {
 
 /** Makes something else of a stream. The bytes that it is given are only lent. */
 export interface Making {
+  /** Whether the next bytes would be logged as they are, and nothing of them is to be remembered. */
+  passes(bytes: Buffer): boolean;
   /** Returns what is to be logged. */
   make(bytes: Buffer): Uint8Array;
   /** The run is over. Returns what was held back. */
@@ -171,6 +176,7 @@ class ThroughSpool implements Way {
   readonly #log: RotatingLog;
   readonly #making: Making;
   readonly #spool: Spool<unknown>;
+  #stepsToPeek = 0;
 
   constructor(fifo: string, log: RotatingLog, making: Making) {
     this.#stream = basename(fifo);
@@ -183,6 +189,30 @@ class ThroughSpool implements Way {
   }
 
   step(pipe: PipeEnd): number {
+    if (this.#log.file !== null && this.#stepsToPeek === 0) {
+      const moved = this.#log.take((file, end, maxBytes) => this.#movePassing(pipe, file, end, maxBytes));
+      if (moved !== null) return moved;
+      this.#stepsToPeek = STEPS_TO_PEEK;
+    }
+    this.#stepsToPeek = Math.max(0, this.#stepsToPeek - 1);
+    return this.#moveThroughSpool(pipe);
+  }
+
+  /** What is logged as it is needs no spool; null: something has to be made of it. */
+  #movePassing(pipe: PipeEnd, file: number, end: number, maxBytes: number): number | null {
+    const bytes = pipe.peekNow(maxBytes);
+    if (bytes === null || !this.#making.passes(bytes)) return null;
+    if (bytes.length === 0) return 0;
+    const { state } = this.#making.memory();
+    const moved = pipe.moveNow(file, end, bytes.length);
+    if (moved === null) return null;
+    this.#making.make(bytes.subarray(0, moved));
+    // Where it was cut is no end of anything.
+    if (moved < bytes.length) this.#making.resume(state, bytes.subarray(0, 0));
+    return moved;
+  }
+
+  #moveThroughSpool(pipe: PipeEnd): number {
     const { file, end } = this.#spool.target(this.#stream);
     const moved = pipe.moveNow(file, end, PIPE_BYTES);
     if (moved !== null) {

@@ -248,6 +248,7 @@ export class ChildStreams {
   #making(channel: Channel): Making {
     const { taps, find } = this.#host;
     return {
+      passes: (bytes) => taps.passes(find(this.#service), channel, bytes),
       make: (bytes) => taps.hear(find(this.#service), channel, bytes),
       end: () => taps.ended(find(this.#service), channel),
       memory: () => taps.memory(find(this.#service), channel),

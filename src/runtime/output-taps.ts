@@ -87,6 +87,14 @@ export class OutputTaps {
     if (state.ansi !== null) ansi?.resume(state.ansi);
   }
 
+  /** Whether the log gets these bytes as they are. */
+  passes({ id, service }: SupervisedProcess, channel: Channel, bytes: Uint8Array): boolean {
+    const plan = service[channel];
+    if (plan === 'as-stdout') return true;
+    const { capture, ansi } = this.#tapOf(id, channel, plan);
+    return capture?.passes(bytes) !== false && ansi?.passes(bytes) !== false;
+  }
+
   #isPublished(channel: Channel, plan: StreamPlan): boolean {
     return plan.publishes && this.#host.isWanted(`PROCESS_LOG_${upper(channel)}`);
   }

@@ -15,12 +15,12 @@ const END = '<!--XSUPERVISOR:END-->';
 const GROWTH_BYTES = 300_000;
 
 /** Counts at full speed, each number within what is to be taken out, until there is something to be read in `stop`. */
-const counting = ({ before, after, message }: Kind): string =>
+const counting = ({ before, after, message, every }: Kind): string =>
   [
     '#!/usr/bin/awk -f',
     'BEGIN {',
     '  for (i = 1; ; i++) {',
-    `    if (i % 100 == 0) printf "${message}"`,
+    `    if (i % ${every} == 0) printf "${message}"`,
     `    printf "${before}%d${after}\\n", i`,
     '    if (i % 10000 == 0) { if ((getline line < "stop") > 0) break; close("stop") }',
     '  }',
@@ -69,8 +69,9 @@ function assertComplete(name: string, text: string): void {
 interface Kind {
   readonly before: string;
   readonly after: string;
-  /** Before every hundredth. */
+  /** Now and then there is one, before a number. */
   readonly message: string;
+  readonly every: number;
   readonly keys: string;
 }
 
@@ -80,12 +81,12 @@ const plain = '\\033[0m';
 
 const configurations: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
   'strip_ansi=false': {
-    heard: { before: '', after: '', message: '', keys: 'stdout_events_enabled=true' },
-    captured: { before: '', after: '', message, keys: 'stdout_capture_maxbytes=1KB' },
+    heard: { before: '', after: '', message: '', every: 1, keys: 'stdout_events_enabled=true' },
+    captured: { before: '', after: '', message, every: 30_000, keys: 'stdout_capture_maxbytes=1KB' },
   },
   'strip_ansi=true': {
-    colored: { before: color, after: plain, message: '', keys: '' },
-    both: { before: color, after: plain, message, keys: 'stdout_capture_maxbytes=5' },
+    colored: { before: color, after: plain, message: '', every: 1, keys: '' },
+    both: { before: color, after: plain, message, every: 100, keys: 'stdout_capture_maxbytes=5' },
   },
 };
 

@@ -117,3 +117,18 @@ test('a successor that is given the bytes which are needed again goes on as if n
     assert.deepEqual(told([...before, ...after]), whole, String(cut));
   }
 });
+
+test('what passes is what would be logged at once and as it is', () => {
+  for (const [before, piece, passes] of [
+    ['', 'plain <!-- text', true],
+    ['', `a${BEGIN}b`, false],
+    ['', 'a<!--XSUPER', false],
+    ['a<!--', 'plain', false],
+    [BEGIN, 'within', false],
+    [`${BEGIN}within${END}`, END, true],
+  ] as const) {
+    const stream = new Capture(100);
+    stream.push(Buffer.from(before));
+    assert.equal(stream.passes(Buffer.from(piece)), passes, before + piece);
+  }
+});
