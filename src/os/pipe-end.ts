@@ -31,6 +31,8 @@ const SLOW_FOR_MS = 5000;
 
 /** Where what is looked at is for a moment. */
 let mirror: Pipe | null = null;
+/** One for all: to ask for so much memory each time costs more than to fill it. */
+let peeked: Buffer | null = null;
 
 function makeMirror(): Pipe {
   const pipe = makePrivatePipe();
@@ -87,14 +89,15 @@ export class PipeEnd {
     return moved;
   }
 
-  /** What is first in it, and stays there; none: it is empty. null: it cannot be looked at. */
+  /** What is first in it, and stays there; none: it is empty. null: it cannot be looked at. Lent until the next look. */
   peekNow(maxBytes: number): Buffer | null {
     if (!this.#canSplice) return null;
     mirror ??= makeMirror();
     const most = Math.min(maxBytes, PIPE_BYTES);
     const count = askLibc('tee', this.descriptor, mirror.write, most, SPLICE_F_NONBLOCK);
     if (typeof count === 'string' && count !== 'EAGAIN') return null;
-    const bytes = Buffer.allocUnsafe(typeof count === 'number' ? count : 0);
+    peeked ??= Buffer.allocUnsafeSlow(PIPE_BYTES);
+    const bytes = peeked.subarray(0, typeof count === 'number' ? count : 0);
     for (let got = 0; got < bytes.length; )
       got += readSync(mirror.read, bytes, got, bytes.length - got, null);
     return bytes;
