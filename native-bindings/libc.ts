@@ -52,6 +52,7 @@ const functions = {
   fdatasync: errno(['i32']),
   lseek: { takes: ['i32', 'i64', 'i32'], returns: 'i64', fails: 'errno' },
   splice: { takes: ['i32', 'address', 'i32', 'bytes', 'i64', 'u32'], returns: 'i64', fails: 'errno' },
+  tee: { takes: ['i32', 'i32', 'i64', 'u32'], returns: 'i64', fails: 'errno' },
   copy_file_range: {
     takes: ['i32', 'bytes', 'i32', 'bytes', 'i64', 'u32'],
     returns: 'i64',

@@ -14,6 +14,13 @@ export interface Captured {
   readonly bytes: Uint8Array;
 }
 
+/** What a successor has to know; plain data. */
+export interface CaptureMemory {
+  readonly isOpen: boolean;
+  /** How many bytes are held back. */
+  readonly held: number;
+}
+
 export class Capture {
   readonly #message: NewestBytes;
   #isOpen = false;
@@ -23,6 +30,29 @@ export class Capture {
   /** No message is longer than maxBytes; the newest of it is kept. */
   constructor(maxBytes: number) {
     this.#message = new NewestBytes(maxBytes);
+  }
+
+  memory(): CaptureMemory {
+    return { isOpen: this.#isOpen, held: this.#held.length };
+  }
+
+  /** How many of the newest bytes of the stream a successor needs again. */
+  get needs(): number {
+    return this.#message.length + this.#held.length;
+  }
+
+  /** Goes on where another one left off, with the bytes that it needed. */
+  resume({ isOpen, held }: CaptureMemory, needed: Uint8Array): void {
+    const end = Math.max(0, needed.length - held);
+    this.#isOpen = isOpen;
+    this.#message.push(needed.subarray(0, end));
+    this.#held = needed.slice(end);
+  }
+
+  /** Whether all of the piece is for the log, and at once. */
+  passes(piece: Uint8Array): boolean {
+    if (this.#isOpen || this.#held.length > 0 || findBytes(piece, BEGIN) !== -1) return false;
+    return this.#beginningAtEnd(piece, 0) === piece.length;
   }
 
   push(piece: Uint8Array): readonly Captured[] {

@@ -15,6 +15,11 @@ export class NewestBytes {
     this.#length += newest.length;
   }
 
+  /** How many are kept. */
+  get length(): number {
+    return Math.min(this.#length, this.#max);
+  }
+
   /** All that is kept, which is then forgotten. */
   take(): Uint8Array {
     const kept = this.#bytes.slice(Math.max(0, this.#length - this.#max), this.#length);

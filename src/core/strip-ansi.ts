@@ -5,9 +5,24 @@ import { joinBytes } from '../spec/byte-text.js';
 export class AnsiStripper {
   #at: 'text' | 'escape' | 'sequence' = 'text';
 
+  /** Where in a sequence the stream is: all that a successor has to know. */
+  get at(): 'text' | 'escape' | 'sequence' {
+    return this.#at;
+  }
+
+  /** Goes on where another one left off. */
+  resume(at: AnsiStripper['at']): void {
+    this.#at = at;
+  }
+
+  /** Whether there is nothing to take out of the piece. */
+  passes(piece: Uint8Array): boolean {
+    return this.#at === 'text' && !piece.includes(ESCAPE);
+  }
+
   /** What is left of the piece: itself, not a copy, where there is nothing to take out. */
   strip(piece: Uint8Array): Uint8Array {
-    if (this.#at === 'text' && !piece.includes(ESCAPE)) return piece;
+    if (this.passes(piece)) return piece;
     const parts: Uint8Array[] = [];
     let index = 0;
     while (index < piece.length) {

@@ -12,13 +12,11 @@
 //   just read when it was killed.
 import { closeSync, constants, fchownSync, fstatSync, ftruncateSync, openSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { LINE_BYTES, takeLines } from '../core/log-lines.js';
 import { isRotationDue, msUntilTooOld } from '../core/log-rotation.js';
 import { errnoNameOf, systemError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 import type { LineFormat, LogRotation } from '../spec/service-spec.js';
-import { monotonicMs } from './clock.js';
 import { duplicate } from './descriptors.js';
 import { whenReadable } from './exit-watch.js';
 import { makeFifo } from './fifo.js';
@@ -28,6 +26,7 @@ import { giveTo, LogBackups } from './log-backups.js';
 import { type ReportLog, Trouble } from './log-notice.js';
 import { Spool } from './log-spool.js';
 import { PipeEnd, writeSome } from './pipe-end.js';
+import { pump } from './pump.js';
 
 export interface LogPumpOptions {
   /** The log: absolute, no symbolic link. Made if it is not there. */
@@ -47,13 +46,6 @@ export interface LogPumpOptions {
 /** More than any pipe holds by default, and as much as one may hold. */
 const PIPE_BYTES = 1_048_576;
 
-/**
- * A program that writes so little at a time is left alone for a moment, in which it can write no more than the pipe
- * holds at its present speed: else each of its lines would wake us.
- */
-const FEW_BYTES = 16_384;
-const GATHER_MS = 5;
-
 const TIMER_LIMIT_MS = 2 ** 31 - 1;
 
 /** More than the longest line that is held back, so that there is always one to take. */
@@ -72,7 +64,7 @@ export class LogPump {
   readonly #rotationTrouble: Trouble;
   readonly #turn = new InTurn();
   readonly #closing = new AbortController();
-  #spool: Spool | null = null;
+  #spool: Spool<boolean> | null = null;
   #pumping: Promise<unknown> = Promise.resolve();
   #log: number | null = null;
   /** What a new log file should look like. */
@@ -120,12 +112,18 @@ export class LogPump {
     const { folder, streams, format } = this.#options;
     const log = this.#openedLog();
     if (format !== 'as-is' || Spool.isThere(folder, streams)) {
-      this.#spool = new Spool(folder, streams);
+      this.#spool = new Spool(folder, streams, false);
       this.#spool.restore(log);
     }
     this.#backups?.compress();
     this.#watchAge();
-    this.#pumping = Promise.all([...this.#pipes].map(([stream, pipe]) => this.#pump(stream, pipe)));
+    const pumping = [...this.#pipes].map(([stream, { descriptor }]) =>
+      pump(descriptor, this.#closing.signal, async () => {
+        const moved = await this.#turn.take(() => this.#step(stream, false));
+        return moved ?? { retryMs: this.#trouble.waitMs };
+      }),
+    );
+    this.#pumping = Promise.all(pumping);
   }
 
   /** Rotates now, due or not. Throws SystemError. */
@@ -176,25 +174,6 @@ export class LogPump {
     return this.#closing.signal.aborted;
   }
 
-  async #pump(stream: string, { descriptor }: PipeEnd): Promise<void> {
-    for (let before = monotonicMs(); !this.#isClosed; ) {
-      const moved = await this.#turn.take(() => this.#step(stream, false));
-      const now = monotonicMs();
-      if (moved === null) await this.#pause(this.#trouble.waitMs);
-      else if (moved < FEW_BYTES) {
-        if (moved > 0 && (moved / (now - before)) * GATHER_MS < FEW_BYTES) await this.#pause(GATHER_MS);
-        if (!this.#isClosed) await whenReadable(descriptor, Number.POSITIVE_INFINITY);
-      } else await eventLoop();
-      before = now;
-    }
-  }
-
-  async #pause(waitMs: number): Promise<void> {
-    const { signal } = this.#closing;
-    // AbortError: there is nothing left to wait for.
-    await pause(waitMs, undefined, { signal }).catch(() => undefined);
-  }
-
   /** Moves what is there: how many bytes, or null when that failed and was told. Never throws. */
   async #step(stream: string, atEnd: boolean): Promise<number | null> {
     if (this.#isClosed) return 0;
@@ -223,10 +202,14 @@ export class LogPump {
     const spool = this.#spool!;
     // What the log cannot take for now stays in the FIFO, where it holds the program up, and not in the spool.
     const room = PIPE_BYTES - spool.backlog(stream);
-    let moved = room > 0 ? await spool.fill(stream, this.#pipes.get(stream)!, room) : 0;
+    let moved = 0;
+    if (room > 0) {
+      const { file, end } = spool.target(stream);
+      moved = await this.#pipes.get(stream)!.moveTo(file, end, room);
+    }
     for (;;) {
       this.#rotateIfDue();
-      const { bytes, continues } = spool.next(stream, READ_BYTES);
+      const { bytes, state: continues } = spool.next(stream, READ_BYTES);
       const taken = takeLines(bytes, {
         format,
         stream,
@@ -243,7 +226,7 @@ export class LogPump {
   }
 
   /** Of a run that made lines, while this one does not. */
-  async #moveLeftSpool(spool: Spool): Promise<void> {
+  async #moveLeftSpool(spool: Spool<boolean>): Promise<void> {
     for (const stream of this.#pipes.keys()) {
       for (
         let next = spool.next(stream, READ_BYTES);
@@ -258,7 +241,7 @@ export class LogPump {
     this.#spool = null;
   }
 
-  async #append(spool: Spool, bytes: Buffer): Promise<void> {
+  async #append(spool: Spool<boolean>, bytes: Buffer): Promise<void> {
     const log = this.#openedLog();
     const base = spool.begin(log);
     try {
@@ -352,13 +335,6 @@ export class LogPump {
     await whenReadable(nothing, Number.POSITIVE_INFINITY);
     closeSync(nothing);
   }
-}
-
-/** Lets everybody else have a turn: what a program writes at full speed never ends. */
-function eventLoop(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 /** A name for what is open, in a folder that another user may not enter. */

@@ -23,22 +23,22 @@ import { join } from 'node:path';
 import { systemError } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 import { removeIfThere } from './log-backups.js';
-import type { PipeEnd } from './pipe-end.js';
 
-interface Progress {
+interface Progress<State> {
   /** Which of the two files counts, and up to where it is dealt with. */
   readonly file: 0 | 1;
   readonly done: number;
-  /** What follows goes on a line of which a piece has been taken. */
-  readonly continues: boolean;
+  /** So many bytes before that are needed again by who goes on. */
+  readonly kept: number;
+  readonly state: State;
 }
 
-interface SpoolRecord {
+interface SpoolRecord<State> {
   readonly isWriting: boolean;
   /** The log's inode, and how long it was. */
   readonly inode: number;
   readonly base: number;
-  readonly streams: Readonly<Record<string, Progress>>;
+  readonly streams: Readonly<Record<string, Progress<State>>>;
 }
 
 const RECORD_BYTES = 1024;
@@ -46,27 +46,29 @@ const RECORD_BYTES = 1024;
 /** A file is exchanged for the other one when so much of it is dealt with. */
 const EXCHANGE_BYTES = 4 * 1_048_576;
 
-const nothingDone: Progress = { file: 0, done: 0, continues: false };
-
-export class Spool {
+/** `State`: what who goes on has to know of each stream; plain data, and little of it. */
+export class Spool<State> {
   readonly #paths: readonly string[];
   readonly #recordFile: number;
   readonly #files: ReadonlyMap<string, readonly [number, number]>;
-  #record: SpoolRecord;
+  readonly #initial: State;
+  #record: SpoolRecord<State>;
 
   /** Opens what is there, or makes it. `folder` is private to the service, and the streams' names are unique in it. */
-  constructor(folder: string, streams: readonly string[]) {
+  constructor(folder: string, streams: readonly string[], initial: State) {
     const record = recordPath(folder, streams);
     const pairs = streams.map((stream) => [0, 1].map((file) => join(folder, `${stream}.spool-${file}`)));
     this.#paths = [record, ...pairs.flat()];
-    this.#recordFile = openSpool(record);
+    const [recordFile, ...files] = openAll(this.#paths);
+    this.#recordFile = recordFile!;
     this.#files = new Map(
-      streams.map((stream, index) => {
-        const [first, second] = pairs[index]!.map(openSpool) as [number, number];
-        return [stream, [first, second]];
-      }),
+      streams.map((stream, index) => [stream, [files[2 * index]!, files[2 * index + 1]!]]),
     );
-    this.#record = readRecord(this.#recordFile) ?? { isWriting: false, inode: 0, base: 0, streams: {} };
+    this.#initial = initial;
+    const known = readRecord<State>(this.#recordFile);
+    this.#record = known ?? { isWriting: false, inode: 0, base: 0, streams: {} };
+    // A disk that is full now cannot fail later.
+    if (known === null) this.#write(this.#record);
   }
 
   /** Whether there is one that was not removed. */
@@ -83,10 +85,10 @@ export class Spool {
     if (isWriting) this.#write({ ...this.#record, isWriting: false });
   }
 
-  /** Moves what is in the pipe into the stream's spool; how many bytes. */
-  fill(stream: string, pipe: PipeEnd, maxBytes: number): Promise<number> {
+  /** Where what comes out of the stream's pipe is to be put. */
+  target(stream: string): { readonly file: number; readonly end: number } {
     const file = this.#fileOf(stream);
-    return pipe.moveTo(file, fstatSync(file).size, maxBytes);
+    return { file, end: fstatSync(file).size };
   }
 
   /** How many bytes are not dealt with. */
@@ -95,11 +97,19 @@ export class Spool {
   }
 
   /** The first bytes that are not dealt with. */
-  next(stream: string, maxBytes: number): { readonly bytes: Buffer; readonly continues: boolean } {
-    const { done, continues } = this.#progressOf(stream);
-    const file = this.#fileOf(stream);
-    const bytes = Buffer.allocUnsafe(Math.min(maxBytes, this.backlog(stream)));
-    return { bytes: bytes.subarray(0, readSync(file, bytes, 0, bytes.length, done)), continues };
+  next(stream: string, maxBytes: number): { readonly bytes: Buffer; readonly state: State } {
+    const { done, state } = this.#progressOf(stream);
+    return { bytes: this.#read(stream, done, Math.min(maxBytes, this.backlog(stream))), state };
+  }
+
+  stateOf(stream: string): State {
+    return this.#progressOf(stream).state;
+  }
+
+  /** What was to be kept of what is dealt with. */
+  kept(stream: string): Buffer {
+    const { done, kept } = this.#progressOf(stream);
+    return this.#read(stream, done - kept, kept);
   }
 
   /** Lines are about to be written at the end of the log; returns where that is. */
@@ -110,10 +120,12 @@ export class Spool {
   }
 
   /** They were written, and stand for so many bytes more of the stream's spool. */
-  commit(stream: string, consumed: number, continues: boolean): void {
-    const { file, done } = this.#progressOf(stream);
-    this.#progress(stream, { file, done: done + consumed, continues });
-    if (done + consumed >= EXCHANGE_BYTES) this.#exchange(stream);
+  commit(stream: string, consumed: number, state: State, keeps = 0): void {
+    const before = this.#progressOf(stream);
+    const done = before.done + consumed;
+    const kept = Math.min(keeps, done);
+    this.#progress(stream, { file: before.file, done, kept, state });
+    if (done - kept >= EXCHANGE_BYTES) this.#exchange(stream);
   }
 
   get isEmpty(): boolean {
@@ -132,33 +144,38 @@ export class Spool {
   }
 
   #exchange(stream: string): void {
-    const { file, done, continues } = this.#progressOf(stream);
+    const { file, done, kept, state } = this.#progressOf(stream);
     const [first, second] = this.#files.get(stream)!;
     const [from, to] = file === 0 ? [first, second] : [second, first];
-    const rest = Buffer.allocUnsafe(Math.max(0, fstatSync(from).size - done));
-    readSync(from, rest, 0, rest.length, done);
+    const begin = done - kept;
+    const rest = this.#read(stream, begin, Math.max(0, fstatSync(from).size - begin));
     // A disk that is full now leaves everything as it was.
     ftruncateSync(to, 0);
     for (let written = 0; written < rest.length; )
       written += writeSync(to, rest, written, rest.length - written, written);
-    this.#progress(stream, { file: file === 0 ? 1 : 0, done: 0, continues });
+    this.#progress(stream, { file: file === 0 ? 1 : 0, done: kept, kept, state });
     ftruncateSync(from, 0);
+  }
+
+  #read(stream: string, position: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    return bytes.subarray(0, readSync(this.#fileOf(stream), bytes, 0, length, position));
   }
 
   #fileOf(stream: string): number {
     return this.#files.get(stream)![this.#progressOf(stream).file];
   }
 
-  #progressOf(stream: string): Progress {
-    return this.#record.streams[stream] ?? nothingDone;
+  #progressOf(stream: string): Progress<State> {
+    return this.#record.streams[stream] ?? { file: 0, done: 0, kept: 0, state: this.#initial };
   }
 
-  #progress(stream: string, progress: Progress): void {
+  #progress(stream: string, progress: Progress<State>): void {
     const streams = { ...this.#record.streams, [stream]: progress };
     this.#write({ ...this.#record, isWriting: false, streams });
   }
 
-  #write(record: SpoolRecord): void {
+  #write(record: SpoolRecord<State>): void {
     writeSync(this.#recordFile, JSON.stringify(record).padEnd(RECORD_BYTES), 0);
     this.#record = record;
   }
@@ -166,6 +183,18 @@ export class Spool {
 
 function recordPath(folder: string, streams: readonly string[]): string {
   return join(folder, `${streams.join('+')}.spool`);
+}
+
+/** All of them or none: who has no descriptors left will try again. */
+function openAll(paths: readonly string[]): number[] {
+  const opened: number[] = [];
+  try {
+    for (const path of paths) opened.push(openSpool(path));
+    return opened;
+  } catch (error) {
+    for (const descriptor of opened) closeSync(descriptor);
+    throw error;
+  }
 }
 
 function openSpool(path: string): number {
@@ -178,8 +207,8 @@ function openSpool(path: string): number {
 }
 
 /** null: none was written yet. */
-function readRecord(descriptor: number): SpoolRecord | null {
+function readRecord<State>(descriptor: number): SpoolRecord<State> | null {
   const bytes = Buffer.alloc(RECORD_BYTES);
   const text = bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, bytes.length, 0)).trim();
-  return text === '' ? null : (JSON.parse(text) as SpoolRecord);
+  return text === '' ? null : (JSON.parse(text) as SpoolRecord<State>);
 }

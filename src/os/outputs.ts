@@ -130,7 +130,7 @@ export function closeOutput(output: OpenOutput, keep: boolean): void {
  * the supervisor's own streams, which cannot be opened by name where they are sockets. Throws SystemError.
  */
 export function openLogOf(path: string): number {
-  const own = /^(?:\/dev\/(?:fd\/(\d+)|std(out|err))|\/proc\/self\/fd\/(\d+))$/.exec(path);
+  const own = OWN_STREAM.exec(path);
   if (own === null)
     return openOutput({ kind: 'file', path, open: 'append', rotation: null, lines: null }).descriptor;
   const [, number, name, other] = own;
@@ -140,6 +140,22 @@ export function openLogOf(path: string): number {
     throw systemError(`cannot open output ${path}`, error, path);
   }
 }
+
+/**
+ * A log that has been opened, to be read as well and without O_APPEND, which splice(2) refuses. null: it is no file, or
+ * one that somebody else writes to by the same descriptor, or that we may not read.
+ */
+export function openForMoving(log: number, path: string): number | null {
+  if (OWN_STREAM.test(path) || !fstatSync(log).isFile()) return null;
+  try {
+    return openSync(`/proc/self/fd/${log}`, O_RDWR | O_NOCTTY);
+  } catch {
+    // EACCES, or ENOENT where there is no /proc.
+    return null;
+  }
+}
+
+const OWN_STREAM = /^(?:\/dev\/(?:fd\/(\d+)|std(out|err))|\/proc\/self\/fd\/(\d+))$/;
 
 /** Throws SystemError. */
 export function truncateIfThere(path: string): void {

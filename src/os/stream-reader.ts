@@ -1,5 +1,6 @@
-// The reading end of a FIFO into which a program writes what this process wants to see. The program holds it open for
-// reading and writing, so that it need not fear SIGPIPE when this process dies, and what it wrote waits for the next.
+// The reading end of a FIFO into which a program writes what this process wants to see, and no file is to keep. The
+// program holds it open for reading and writing, so that it need not fear SIGPIPE when this process dies, and what it
+// wrote waits for the next.
 import { constants, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { errnoNameOf } from '../errors.js';

@@ -4,13 +4,17 @@
 import { join } from 'node:path';
 import { closeDescriptor } from '../os/descriptors.js';
 import { makeFifo, openBothWays } from '../os/fifo.js';
+import { removeIfThere } from '../os/log-backups.js';
 import { openLogOf, truncateIfThere } from '../os/outputs.js';
 import { RotatingLog } from '../os/rotating-log.js';
+import { type Listening, type Making, StreamPump } from '../os/stream-pump.js';
 import { FifoWriter, StreamReader } from '../os/stream-reader.js';
 import { idOf, type StreamPlan, type SupervisedService } from '../spec/supervision.js';
 import type { Channel } from '../spec/supervisor-event.js';
 import type { LogKeepers } from './log-keepers.js';
+import type { OutputTaps, TapMemory } from './output-taps.js';
 import type { Streams } from './start-run.js';
+import type { SupervisedProcess } from './supervised-process.js';
 
 const channels = ['stdout', 'stderr'] as const;
 
@@ -29,12 +33,18 @@ const nobody = new Map<Channel, never>();
 export interface ChildStreamsHost {
   /** Where the FIFOs are: ours alone. */
   readonly folder: string;
-  /** What a program says that has to be seen, before it is logged. Returns what is to be logged. */
-  readonly heard: (service: SupervisedService, channel: Channel, bytes: Buffer) => Uint8Array;
-  /** Returns what was held back of it. */
-  readonly ended: (service: SupervisedService, channel: Channel) => Uint8Array;
+  /** What is made of what a program says that has to be seen. */
+  readonly taps: OutputTaps;
+  readonly find: (service: SupervisedService) => SupervisedProcess;
   readonly keepers: LogKeepers;
   readonly complain: (attempt: string, error: unknown) => void;
+}
+
+/** A stream that passes through us. */
+interface Seen extends Disposable {
+  readonly log: RotatingLog | null;
+  /** The run is over: what it wrote is to be in its log. */
+  end(): void;
 }
 
 export class ChildStreams {
@@ -43,7 +53,7 @@ export class ChildStreams {
   /** The listening socket that a FastCGI program gets as its standard input; null: a pipe. */
   readonly #socket: number | null;
   /** Of the streams that are seen; most services have none. */
-  #seen: ReadonlyMap<Channel, { readonly reader: StreamReader; readonly log: RotatingLog | null }> = nobody;
+  #seen: ReadonlyMap<Channel, Seen> = nobody;
 
   /** Made when somebody writes. */
   #stdin: FifoWriter | null = null;
@@ -98,20 +108,19 @@ export class ChildStreams {
     }
   }
 
-  /** Goes on hearing a program that runs already. */
-  resume(): void {
-    this.started();
-    this.#hear('stdout', this.#service.stdout);
-    if (this.#service.stderr !== 'as-stdout') this.#hear('stderr', this.#service.stderr);
+  /** Goes on where a former supervisor was, whose program runs still or has ended. */
+  resume(isRunning: boolean): void {
+    if (isRunning) this.started();
+    for (const channel of channels) {
+      const plan = this.#service[channel];
+      const isLeft = isRunning || StreamPump.isLeft(this.#fifo(channel));
+      if (plan !== 'as-stdout' && isLeft) this.#hearIfPossible(channel, plan);
+    }
   }
 
   /** The run is over: everything that it wrote has been heard, and is in its log, when this returns. */
   ended(): void {
-    for (const [channel, { reader, log }] of this.#seen) {
-      reader.drain();
-      const rest = this.#host.ended(this.#service, channel);
-      if (rest.length > 0) log?.write(rest);
-    }
+    for (const seen of this.#seen.values()) seen.end();
   }
 
   /** Returns false when the program does not read its standard input any more. */
@@ -136,9 +145,9 @@ export class ChildStreams {
 
   [Symbol.dispose](): void {
     this.#stdin?.reset();
-    for (const { reader, log } of this.#seen.values()) {
-      reader[Symbol.dispose]();
-      log?.[Symbol.dispose]();
+    for (const seen of this.#seen.values()) {
+      seen[Symbol.dispose]();
+      seen.log?.[Symbol.dispose]();
     }
     this.#seen = nobody;
     for (const channel of channels) {
@@ -171,41 +180,105 @@ export class ChildStreams {
     return openBothWays(this.#fifo(channel));
   }
 
+  #hearIfPossible(channel: Channel, plan: StreamPlan): void {
+    try {
+      this.#hear(channel, plan);
+    } catch (error) {
+      // The program goes on, and stands still when its FIFO is full.
+      this.#host.complain(`cannot hear ${channel} of ${idOf(this.#service)}`, error);
+    }
+  }
+
   #hear(channel: Channel, plan: StreamPlan): void {
     if (!this.#isSeen(channel, plan) || this.#seen.has(channel)) return;
-    const { heard, complain } = this.#host;
-    const path = this.path(channel);
-    const log =
-      path === null
-        ? null
-        : new RotatingLog({
-            path,
-            maxBytes: plan.maxBytes,
-            backups: plan.backups,
-
-            failed: (error) => complain(`cannot write log ${path}`, error),
-          });
     makeFifo(this.#fifo(channel));
-    const reader = new StreamReader(this.#fifo(channel), (bytes) => {
-      const logged = heard(this.#service, channel, bytes);
-      if (logged.length > 0) log?.write(logged);
+    const log = this.#openLog(plan, !this.#isProtocol(channel));
+    try {
+      const isFile = log !== null && log.file !== null;
+      const seen = isFile ? this.#pump(channel, plan, log) : this.#readPlainly(channel, log);
+      this.#seen = new Map([...this.#seen, [channel, seen]]);
+    } catch (error) {
+      log?.[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #openLog({ path, maxBytes, backups, compress }: StreamPlan, isMovedTo: boolean): RotatingLog | null {
+    if (path === null) return null;
+    const failed = (error: unknown): void => this.#host.complain(`cannot write log ${path}`, error);
+    return new RotatingLog({ path, maxBytes, backups, compress, isMovedTo, failed });
+  }
+
+  #pump(channel: Channel, plan: StreamPlan, log: RotatingLog): Seen {
+    const isMade = plan.captureMaxBytes > 0 || plan.stripsAnsi;
+    const pump = new StreamPump({
+      fifo: this.#fifo(channel),
+      log,
+      way: isMade ? this.#making(channel) : this.#listening(channel, plan),
+      failed: (error) => this.#host.complain(`cannot take ${channel} of ${idOf(this.#service)}`, error),
     });
-    this.#seen = new Map([...this.#seen, [channel, { reader, log }]]);
+    return { log, end: () => pump.end(), [Symbol.dispose]: () => pump[Symbol.dispose]() };
+  }
+
+  /** What is no file, the protocol of a listener, and what is not logged at all. */
+  #readPlainly(channel: Channel, log: RotatingLog | null): Seen {
+    const { make, end } = this.#making(channel);
+    const write = (logged: Uint8Array): void => {
+      if (logged.length > 0) log?.write(logged);
+    };
+    const reader = new StreamReader(this.#fifo(channel), (bytes) => write(make(bytes)));
+    return {
+      log,
+      end: () => {
+        reader.drain();
+        write(end());
+      },
+      [Symbol.dispose]: () => reader[Symbol.dispose](),
+    };
+  }
+
+  #listening(channel: Channel, plan: StreamPlan): Listening {
+    const { taps, find } = this.#host;
+    return {
+      isHeard: () => taps.isHeard(channel, plan),
+      hear: (bytes) => void taps.hear(find(this.#service), channel, bytes),
+    };
+  }
+
+  #making(channel: Channel): Making {
+    const { taps, find } = this.#host;
+    return {
+      passes: (bytes) => taps.passes(find(this.#service), channel, bytes),
+      make: (bytes) => taps.hear(find(this.#service), channel, bytes),
+      end: () => taps.ended(find(this.#service), channel),
+      memory: () => taps.memory(find(this.#service), channel),
+      resume: (state, needed) => taps.resume(find(this.#service), channel, state as TapMemory | null, needed),
+    };
   }
 
   #fifo(stream: string): string {
-    return join(this.#host.folder, `${idOf(this.#service)}.${stream}`);
+    return fifoOf(this.#host.folder, idOf(this.#service), stream);
+  }
+
+  #isProtocol(channel: Channel): boolean {
+    return channel === 'stdout' && this.#service.isListener;
   }
 
   /** Whether the supervisor has to see the stream on its way. */
   #isSeen(channel: Channel, plan: StreamPlan): boolean {
-    const isProtocol = channel === 'stdout' && this.#service.isListener;
-    if (plan.captureMaxBytes > 0 || plan.publishes || plan.toSyslog || plan.stripsAnsi || isProtocol)
-      return true;
+    if (plan.captureMaxBytes > 0 || plan.publishes || plan.toSyslog || plan.stripsAnsi) return true;
+    if (this.#isProtocol(channel)) return true;
     // Where the file system cannot take anything out of a file, we write the log, and so can begin another.
     return !this.#host.keepers.canKeep(plan);
   }
 }
+
+/** Of a service, by `group:name`, that is at rest. */
+export function removeFifos(folder: string, id: string): void {
+  for (const stream of ['stdin', ...channels]) removeIfThere(fifoOf(folder, id, stream));
+}
+
+const fifoOf = (folder: string, id: string, stream: string): string => join(folder, `${id}.${stream}`);
 
 /** Whose standard input, as `group:name`, a file is under a supervisor that has this folder; null: nobody's. */
 export function idOfStdin(folder: string, file: string): string | null {

@@ -5,7 +5,7 @@ import { ListenerPool, type PoolEffect, type PoolMemory } from '../core/listener
 import { nextTickAfter, ticksBetween } from '../core/ticks.js';
 import { eventMessage } from '../formats/supervisord/event-text.js';
 import { now } from '../os/clock.js';
-import { type EventType, parseEventTypes } from '../spec/event-types.js';
+import { type EventType, isSubscribed, parseEventTypes } from '../spec/event-types.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
 import { fromPlain, toPlain } from '../spec/plain-data.js';
 import type { SupervisedGroup } from '../spec/supervision.js';
@@ -91,6 +91,12 @@ export class EventBus {
     this.removePool(group.name);
     this.addPool(group);
     if (memory !== null) this.resume(group.name, memory);
+  }
+
+  /** Whether somebody has asked for events of this type. */
+  isWanted(type: EventType): boolean {
+    for (const types of this.#wanted.values()) if (isSubscribed(types, type)) return true;
+    return false;
   }
 
   publish(event: SupervisorEvent): void {

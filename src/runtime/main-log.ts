@@ -26,7 +26,10 @@ export class MainLog {
     const { path, maxBytes, backups } = options;
     const failed = (error: unknown): void =>
       this.#write({ level: 'ERRO', text: `cannot write the main log: ${wordsOf(error)}` }, null);
-    this.#file = path === null ? null : new RotatingLog({ path, maxBytes, backups, failed });
+    this.#file =
+      path === null
+        ? null
+        : new RotatingLog({ path, maxBytes, backups, compress: false, isMovedTo: false, failed });
   }
 
   get path(): string | null {

@@ -1,9 +1,10 @@
 // The streams of all services of a supervisor, by `group:name`, and what is made of what they say.
 import { heldFile } from '../os/log-file.js';
+import type { EventType } from '../spec/event-types.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
 import { idOf } from '../spec/supervision.js';
 import type { SupervisorEvent } from '../spec/supervisor-event.js';
-import { ChildStreams, type ChildStreamsHost } from './child-streams.js';
+import { ChildStreams, type ChildStreamsHost, removeFifos } from './child-streams.js';
 import { LogKeepers } from './log-keepers.js';
 import { OutputTaps } from './output-taps.js';
 import type { SupervisedProcess } from './supervised-process.js';
@@ -13,6 +14,8 @@ export interface ServiceStreamsHost {
   /** The listening socket of a FastCGI group; null: it is none. */
   socketOf(group: string): number | null;
   publish(event: SupervisorEvent): void;
+  /** Whether an event of this type would be told to anybody. */
+  isWanted(type: EventType): boolean;
   /** A listener has said something. */
   protocol(pool: string, listener: string, bytes: Uint8Array): void;
   log(line: MainLogLine): void;
@@ -36,8 +39,8 @@ export class ServiceStreams {
     });
     this.#childHost = {
       folder,
-      heard: (service, channel, bytes) => this.#taps.hear(host.find(idOf(service)), channel, bytes),
-      ended: (service, channel) => this.#taps.ended(host.find(idOf(service)), channel),
+      taps: this.#taps,
+      find: (service) => host.find(idOf(service)),
       keepers: this.#keepers,
       complain: (attempt, error) => host.complain(attempt, error),
     };
@@ -73,9 +76,11 @@ export class ServiceStreams {
     return null;
   }
 
+  /** It is at rest, and will not be started again. */
   forget(id: string): void {
     this.#streams.get(id)?.[Symbol.dispose]();
     this.#streams.delete(id);
     this.#taps.forget(id);
+    removeFifos(this.#childHost.folder, id);
   }
 }

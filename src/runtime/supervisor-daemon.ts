@@ -82,6 +82,7 @@ export class SupervisorDaemon {
       find: (id) => this.supervisor.process(id)!,
       socketOf: (group) => this.sockets.of(group),
       publish: (event) => this.#bus.publish(event),
+      isWanted: (type) => this.#bus.isWanted(type),
       protocol: (pool, listener, bytes) => {
         if (options.mainLog.has('DEBG')) this.log(messages.listenerOutput(listener, bytes));
         this.#bus.heard(pool, listener, bytes);
@@ -149,9 +150,6 @@ export class SupervisorDaemon {
   }
 
   childEnded(pid: number, end: ProcessEnd): void {
-    const process = this.supervisor.processOf(pid);
-    // Its last words come before the news of its end.
-    if (process !== null) this.outputs.ended(process.id);
     this.supervisor.childEnded(pid, end);
   }
 
@@ -297,7 +295,7 @@ export class SupervisorDaemon {
       for (const process of this.supervisor.group(group.name)!.processes) {
         const record = left.processes[process.id];
         if (record === undefined) continue;
-        if (record.memory.program.process !== null) this.outputs.of(process.id).resume();
+        this.outputs.of(process.id).resume(record.memory.program.process !== null);
         this.supervisor.resume(process, record.memory, adoptable(record.memory));
       }
     }
@@ -342,6 +340,8 @@ export class SupervisorDaemon {
 
   #moved(process: SupervisedProcess, news: News): void {
     const { isListener, group, name } = process.service;
+    // Its last words come before the news of its end.
+    if (process.pid === null) this.outputs.ended(process.id);
     for (const line of news.lines) this.log(line);
     for (const event of news.events) {
       if (isListener) this.#bus.tell(group, name, event);
@@ -391,6 +391,7 @@ export class SupervisorDaemon {
   /** At a regular end nothing is left to be taken over. */
   #forget(): void {
     this.sockets.closeAll();
+    for (const { id } of this.supervisor.processes) this.outputs.forget(id);
     this.#notebook.remove();
   }
 }

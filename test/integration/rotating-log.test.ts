@@ -11,7 +11,14 @@ for (const backups of [3, 0])
     await using world = await makeWorld();
     const failures: unknown[] = [];
     const path = world.path('log');
-    const log = new RotatingLog({ path, maxBytes: 10, backups, failed: (error) => failures.push(error) });
+    const log = new RotatingLog({
+      path,
+      maxBytes: 10,
+      backups,
+      compress: false,
+      isMovedTo: false,
+      failed: (error) => failures.push(error),
+    });
     using _ = log;
     const say = (...words: readonly string[]): void => {
       for (const word of words) log.write(Buffer.from(`${word}\n`));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Capture } from '../../../src/core/capture.js';
+import { Capture, type Captured } from '../../../src/core/capture.js';
 import { makeRandom } from '../random.js';
 
 const BEGIN = '<!--XSUPERVISOR:BEGIN-->';
@@ -9,16 +9,19 @@ const END = '<!--XSUPERVISOR:END-->';
 /** All that comes out, of each kind; neighbours of one kind joined, for where the pieces are cut is nobody's promise. */
 function capture(maxBytes: number, ...pieces: readonly string[]): string[] {
   const stream = new Capture(maxBytes);
-  const told: string[] = [];
+  return told([...pieces.flatMap((piece) => [...stream.push(Buffer.from(piece))]), ...stream.end()]);
+}
+
+function told(all: readonly Captured[]): string[] {
+  const texts: string[] = [];
   let last = '';
-  const all = [...pieces.flatMap((piece) => [...stream.push(Buffer.from(piece))]), ...stream.end()];
   for (const { kind, bytes } of all) {
     const text = Buffer.from(bytes).toString();
-    if (kind === last && kind !== 'message') told.push(told.pop() + text);
-    else told.push(`${kind}: ${text}`);
+    if (kind === last && kind !== 'message') texts.push(texts.pop() + text);
+    else texts.push(`${kind}: ${text}`);
     last = kind;
   }
-  return told;
+  return texts;
 }
 
 test('what is between the tokens is a message, the rest is for the log', () => {
@@ -101,4 +104,31 @@ test('the buffer that was passed may be used again', () => {
   buffer.fill('?');
   const message = stream.push(Buffer.from(`-${END}`)).find(({ kind }) => kind === 'message');
   assert.equal(Buffer.from(message!.bytes).toString(), 'one<!---');
+});
+
+test('a successor that is given the bytes which are needed again goes on as if nothing had happened', () => {
+  const text = Buffer.from(`a${BEGIN}0123456789 <!--X${END}b<!--XSUPER${BEGIN}x${END}c`);
+  const whole = capture(5, text.toString());
+  for (let cut = 0; cut <= text.length; cut += 1) {
+    const [first, second] = [new Capture(5), new Capture(5)];
+    const before = first.push(text.subarray(0, cut));
+    second.resume(first.memory(), text.subarray(cut - first.needs, cut));
+    const after = [...second.push(text.subarray(cut)), ...second.end()];
+    assert.deepEqual(told([...before, ...after]), whole, String(cut));
+  }
+});
+
+test('what passes is what would be logged at once and as it is', () => {
+  for (const [before, piece, passes] of [
+    ['', 'plain <!-- text', true],
+    ['', `a${BEGIN}b`, false],
+    ['', 'a<!--XSUPER', false],
+    ['a<!--', 'plain', false],
+    [BEGIN, 'within', false],
+    [`${BEGIN}within${END}`, END, true],
+  ] as const) {
+    const stream = new Capture(100);
+    stream.push(Buffer.from(before));
+    assert.equal(stream.passes(Buffer.from(piece)), passes, before + piece);
+  }
 });

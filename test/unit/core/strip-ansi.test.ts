@@ -38,3 +38,14 @@ test('what has no ESC in it is not copied', () => {
   const piece = Buffer.from('plain');
   assert.equal(new AnsiStripper().strip(piece), piece);
 });
+
+test('a successor goes on in the middle of a sequence', () => {
+  const text = Buffer.from('a\x1b[1;31mred\x1b[0m\x1bc\x1b');
+  for (let cut = 0; cut <= text.length; cut += 1) {
+    const [first, second] = [new AnsiStripper(), new AnsiStripper()];
+    const before = first.strip(text.subarray(0, cut));
+    second.resume(first.at);
+    const parts = [before, second.strip(text.subarray(cut)), second.end()];
+    assert.equal(Buffer.concat(parts).toString(), 'ared\x1bc\x1b', String(cut));
+  }
+});
