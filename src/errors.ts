@@ -199,6 +199,9 @@ export function errnoText(errnoName: string): string {
   return text === undefined ? errnoName : `${text} (${errnoName})`;
 }
 
+/** What went wrong, in words, whatever was thrown. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** The errno name of what node:fs throws; null for any other error. */
 export function errnoNameOf(error: unknown): string | null {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null;

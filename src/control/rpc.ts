@@ -1,4 +1,5 @@
 // Calls by name: finds the method, checks what it is given, and makes a response or a fault of what it does.
+import { reasonOf } from '../errors.js';
 import {
   decodeCall,
   encodeFault,
@@ -180,7 +181,7 @@ function readInnerCall(call: XmlRpcValue): XmlRpcCall {
 
 function asStruct(error: unknown): XmlRpcValue {
   if (error instanceof RpcError) return { faultCode: error.faultCode, faultString: error.message };
-  const failed = new RpcError('FAILED', error instanceof Error ? error.message : String(error));
+  const failed = new RpcError('FAILED', reasonOf(error));
   return { faultCode: failed.faultCode, faultString: failed.message };
 }
 

@@ -1,7 +1,7 @@
 // The process behind dist/supervisor.cjs: reads its order, becomes what the configuration says, and supervises until it
 // is told to end. In between it does nothing but answer.
 import * as messages from '../core/main-log.js';
-import { ConfigError, errnoNameOf, TsdaemonError } from '../errors.js';
+import { ConfigError, errnoNameOf, reasonOf, TsdaemonError } from '../errors.js';
 import type { HttpServer as ServerConfig, SupervisordConfig } from '../formats/supervisord/config.js';
 import { becomeSubreaper, onChildEnd } from '../os/children.js';
 import { becomeForGood, findAccount } from '../os/credentials.js';
@@ -254,7 +254,7 @@ function tell(verdict: SuperviseVerdict): void {
 }
 
 main().catch((error: unknown) => {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   // Nobody waits for a verdict any more: it must not be silent in the end.
   if (isTold || order.memory !== undefined) openLog?.write({ level: 'CRIT', text: reason });
   tell({ failure: `Error: ${reason}\nFor help, use tsdaemon supervise -h\n` });

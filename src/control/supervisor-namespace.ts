@@ -1,7 +1,7 @@
 // What the methods of `supervisor.*` do, over a supervisor of ours: supervisord's order of checks, its faults and its
 // results. Nothing here waits in a way that holds up another call.
 import * as messages from '../core/main-log.js';
-import { errnoNameOf, SystemError } from '../errors.js';
+import { errnoNameOf, reasonOf, SystemError } from '../errors.js';
 import type { XmlRpcValue } from '../formats/xml-rpc.js';
 import { isThere, readSlice, readTail } from '../os/log-slices.js';
 import { parseSignal } from '../os/signals.js';
@@ -109,7 +109,7 @@ function methodCalls(daemon: SupervisorDaemon): Readonly<Record<SupervisorMethod
       try {
         process.signal(wanted);
       } catch (error) {
-        refuse('FAILED', error instanceof Error ? error.message : String(error));
+        refuse('FAILED', reasonOf(error));
       }
       return true;
     };

@@ -1,4 +1,5 @@
 // What the keeper of a log tells its owner, and how it keeps quiet about a trouble that goes on.
+import { reasonOf } from '../errors.js';
 import { monotonicMs } from './clock.js';
 
 export type LogNotice =
@@ -31,7 +32,7 @@ export class Trouble {
 
   /** The file system does not tell when it has room again, so only a failing log is looked at from time to time. */
   begin(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     if (this.#retryMs === 0) this.#report({ name: 'trouble', log: this.#log, reason });
     this.#retryMs = this.#retryMs === 0 ? FIRST_RETRY_MS : Math.min(2 * this.#retryMs, LAST_RETRY_MS);
     this.#retryAt = monotonicMs() + this.#retryMs;

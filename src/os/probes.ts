@@ -3,7 +3,7 @@
 // first made.
 import { closeSync, openSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
-import { errnoNameOf, errnoText, TsdaemonError } from '../errors.js';
+import { errnoNameOf, errnoText, reasonOf, TsdaemonError } from '../errors.js';
 import type { ProbeTarget } from '../spec/service-spec.js';
 import { type Invocation, type ProcessEnd, reap, spawn } from './invoke.js';
 import { ProcessHandle } from './process-handle.js';
@@ -107,7 +107,7 @@ function failureText(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const errnoName = errnoNameOf(first);
   if (errnoName !== null) return errnoText(errnoName);
-  return first instanceof Error ? first.message : String(first);
+  return reasonOf(first);
 }
 
 /**

@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, errnoNameOf, systemError, UsageError } from '../errors.js';
+import { ConfigError, errnoNameOf, reasonOf, systemError, UsageError } from '../errors.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { ServiceLife, StopWish } from '../spec/service-life.js';
 import { makeFolders } from './folders.js';
@@ -108,7 +108,7 @@ export class StateDirectory {
       if (record.version === 1) return record;
       throw new Error(`version ${String(record.version)} is not known to this tsdaemon`);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = reasonOf(error);
       throw new ConfigError(`cannot use record ${file}`, [{ severity: 'error', file, line: 1, message }]);
     }
   }

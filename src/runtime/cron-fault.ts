@@ -1,5 +1,7 @@
 // What is wrong with a schedule, asked while a configuration is read: before anything is started.
+
 import { createRequire } from 'node:module';
+import { reasonOf } from '../errors.js';
 
 /** In croner's words; null: nothing. The package is loaded by the first configuration that has a schedule. */
 export function cronFault(expression: string): string | null {
@@ -9,6 +11,6 @@ export function cronFault(expression: string): string | null {
     new Cron(expression);
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return reasonOf(error);
   }
 }

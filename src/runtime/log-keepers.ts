@@ -1,8 +1,10 @@
 // Rotation of the logs that programs write to themselves. While nobody writes to a log the kernel is asked to tell when
 // somebody does; while it is short it is looked at from time to time; only a log that comes near its limit gets a
 // keeper. So a thousand programs that say little cost neither descriptors nor work.
+
 import { basename } from 'node:path';
 import { LONGEST_LOOK_MS, msUntilLook, SHORTEST_LOOK_MS } from '../core/log-rotation.js';
+import { reasonOf } from '../errors.js';
 import { monotonicMs } from '../os/clock.js';
 import { folderOf } from '../os/folders.js';
 import { statOrNull } from '../os/log-backups.js';
@@ -91,7 +93,7 @@ export class LogKeepers {
       if (log.keeper !== null || !isNamed(log.path, this.#host.held(log.path)))
         void this.#keeperOf(log)
           .then((file) => file?.reopen())
-          .catch((error: unknown) => this.#host.say(`cannot reopen log ${log.path}: ${String(error)}`));
+          .catch((error: unknown) => this.#host.say(`cannot reopen log ${log.path}: ${reasonOf(error)}`));
   }
 
   forget(path: string): void {
@@ -126,9 +128,7 @@ export class LogKeepers {
       this.#decide(log);
     } catch (error) {
       // EACCES, EIO and the like: it is looked at again when its program is started again.
-      this.#host.say(
-        `cannot rotate log ${log.path}: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.#host.say(`cannot rotate log ${log.path}: ${reasonOf(error)}`);
     }
   }
 
@@ -200,7 +200,7 @@ export class LogKeepers {
         resting: (bytes) => this.#isResting(log, bytes),
       });
     } catch (error) {
-      this.#host.say(`cannot rotate log ${path}: ${error instanceof Error ? error.message : String(error)}`);
+      this.#host.say(`cannot rotate log ${path}: ${reasonOf(error)}`);
       return null;
     }
   }

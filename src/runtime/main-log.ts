@@ -1,4 +1,5 @@
 // The main log of a supervisor: lines of supervisord's format into a file that rotates, and in the foreground to stdout.
+import { reasonOf } from '../errors.js';
 import { mainLogText } from '../formats/supervisord/main-log-text.js';
 import { writeIfHeard } from '../os/descriptors.js';
 import { RotatingLog } from '../os/rotating-log.js';
@@ -25,7 +26,7 @@ export class MainLog {
     this.#options = options;
     const { path, maxBytes, backups } = options;
     const failed = (error: unknown): void =>
-      this.#write({ level: 'ERRO', text: `cannot write the main log: ${wordsOf(error)}` }, null);
+      this.#write({ level: 'ERRO', text: `cannot write the main log: ${reasonOf(error)}` }, null);
     this.#file =
       path === null
         ? null
@@ -63,5 +64,3 @@ export class MainLog {
     this.#file?.clear();
   }
 }
-
-const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

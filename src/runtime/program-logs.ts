@@ -1,5 +1,6 @@
 // All output of one held program, for whoever holds it. Nothing here fails the program: what goes wrong with its logs
 // is told, once, and it runs on.
+import { reasonOf } from '../errors.js';
 import type { LogNotice } from '../os/log-notice.js';
 import { truncateOutput } from '../os/outputs.js';
 import type { ServiceSpec } from '../spec/service-spec.js';
@@ -65,7 +66,7 @@ export class ProgramLogs {
     try {
       await work();
     } catch (error) {
-      this.#say(error instanceof Error ? error.message : String(error));
+      this.#say(reasonOf(error));
     }
   }
 

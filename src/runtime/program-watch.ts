@@ -1,6 +1,8 @@
 // What is looked at of a held program beside its end: whether it is ready, whether it is healthy, and what it says of
 // itself. Where nothing is asked, nothing is made here, and nothing wakes up.
+
 import type { ServiceState } from '../core/service-machine.js';
+import { reasonOf } from '../errors.js';
 import { actAs, findAccount } from '../os/credentials.js';
 import { closeOnExecAboveTwo } from '../os/descriptors.js';
 import type { DescriptorMap, ProcessEnd } from '../os/invoke.js';
@@ -215,7 +217,7 @@ export class ProgramWatch {
       // The directory or the user is gone: the command cannot say that all is well.
       return Promise.resolve({
         isReady: false,
-        reason: error instanceof Error ? error.message : String(error),
+        reason: reasonOf(error),
       });
     } finally {
       // The command has been started by now, though its answer is still to come.

@@ -1,5 +1,6 @@
 // Joins the machine and the os for one service: takes an event, lets the machine decide, stores the state, performs
 // the effects, tells who listens. Dull on purpose; failed effects come back as events.
+
 import type { Ending } from '../core/restart-policy.js';
 import {
   decide,
@@ -9,6 +10,7 @@ import {
   stopped,
   wakeAtOf,
 } from '../core/service-machine.js';
+import { reasonOf } from '../errors.js';
 import type { Reach, ServiceSpec, SignalName } from '../spec/service-spec.js';
 import type { Millis } from '../spec/time.js';
 
@@ -132,7 +134,7 @@ export class ServiceRunner {
     try {
       this.#pid = this.#world.spawn();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       this.handle({ name: 'spawn-failed', at: this.#world.now(), reason, random: this.#world.random() });
       return;
     }

@@ -2,7 +2,7 @@
 // a journal that outlives it, and an end. The methods that clients call are made of this; so are the signals.
 import * as messages from '../core/main-log.js';
 import type { News } from '../core/process-news.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError, reasonOf } from '../errors.js';
 import type { GroupConfig, ProcessConfig, SupervisordConfig } from '../formats/supervisord/config.js';
 import { planUpdate, type UpdatePlan } from '../formats/supervisord/plan-update.js';
 import type { SpecContext } from '../formats/supervisord/to-service-spec.js';
@@ -158,7 +158,7 @@ export class SupervisorDaemon {
   }
 
   complain(attempt: string, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     this.log({ level: 'ERRO', text: `${attempt}: ${reason}` });
   }
 

@@ -1,6 +1,6 @@
 // What starts a program, or starts it again, without anybody asking: a schedule, and changes to files.
 import type { Cron } from 'croner';
-import { UsageError } from '../errors.js';
+import { reasonOf, UsageError } from '../errors.js';
 import { PathWatch } from '../os/path-watch.js';
 import type { Watch } from '../spec/service-spec.js';
 
@@ -29,7 +29,7 @@ export class Triggers {
     try {
       this.#cron = new croner.Cron(cron, () => triggered.isDue());
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       throw new UsageError(`cannot use --cron '${cron}': ${reason}`, '--cron');
     }
   }

@@ -2,7 +2,7 @@
 // long as there is something to watch, and does nothing between two events.
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoNameOf } from '../errors.js';
+import { errnoNameOf, reasonOf } from '../errors.js';
 import { currentEnvironment } from '../os/caller.js';
 import { duplicate, keepOnExec } from '../os/descriptors.js';
 import { exec, exitNow } from '../os/invoke.js';
@@ -61,7 +61,7 @@ function exchangeCode(order: WatchOrder): void {
     });
   } catch (error) {
     // The old code still runs, and goes on.
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     writeSync(2, `${new Date().toISOString()} cannot exchange the code of the watchdog: ${reason}\n`);
     closeSync(message);
   }

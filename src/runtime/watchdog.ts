@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 import { describeExit } from '../core/exit-text.js';
 import type { Ending } from '../core/restart-policy.js';
 import { adopted, type ServiceState } from '../core/service-machine.js';
-import { errnoNameOf, SpawnError } from '../errors.js';
+import { errnoNameOf, reasonOf, SpawnError } from '../errors.js';
 import { becomeSubreaper, onChildEnd } from '../os/children.js';
 import { now } from '../os/clock.js';
 import { giveBackMemory } from '../os/memory.js';
@@ -112,7 +112,7 @@ export class Watchdog {
       await this.#logs.reopen(this.#program.pid);
       this.#reopenFailure = null;
     } catch (error) {
-      this.#reopenFailure = error instanceof Error ? error.message : String(error);
+      this.#reopenFailure = reasonOf(error);
       say(this.#reopenFailure);
     }
     this.#reopens += 1;
@@ -218,7 +218,7 @@ export class Watchdog {
     const { firstFailure: failed, pid, outputs } = this.#program;
     if (failed !== null) {
       const exitCode = failed instanceof SpawnError ? failed.exitCode : LAUNCHER_FAILED;
-      const reason = failed instanceof Error ? failed.message : String(failed);
+      const reason = reasonOf(failed);
       return { ready: false, exitCode, reason, lastWords: '' };
     }
     if (after.name === 'RUNNING') return { ready: true, pid: pid!, outputs };
@@ -266,7 +266,7 @@ function exitCodeOfEnding(ending: Ending): number {
 }
 
 function complain(attempt: string, error: unknown): void {
-  say(`${attempt}: ${error instanceof Error ? error.message : String(error)}`);
+  say(`${attempt}: ${reasonOf(error)}`);
 }
 
 /** Into watchdog.log, which is our standard error. */

@@ -1,4 +1,5 @@
 // Programs that were added at run time: objects with a name and keys of [program:x], read as one more file would be.
+import { reasonOf } from '../../errors.js';
 import { suggest } from '../suggest.js';
 import { sections } from './sections.js';
 import type { AddedProgram } from './source.js';
@@ -9,7 +10,7 @@ export function readAdded(json: string): readonly AddedProgram[] | string {
   try {
     given = JSON.parse(json);
   } catch (error) {
-    return `not JSON: ${error instanceof Error ? error.message : String(error)}`;
+    return `not JSON: ${reasonOf(error)}`;
   }
   const programs: AddedProgram[] = [];
   for (const one of Array.isArray(given) ? (given as readonly unknown[]) : [given]) {
