@@ -47,7 +47,13 @@ const sourceOf = (path: string): ConfigSource => ({
     signals: {},
     resources: [],
   },
-  lookups: { user: findUser, group: () => null, isDirectory: () => false, cronFault: () => null },
+  lookups: {
+    user: findUser,
+    group: () => null,
+    isDirectory: () => false,
+    cronFault: () => null,
+    distrust: () => null,
+  },
 });
 
 function readFile(path: string): string | null {

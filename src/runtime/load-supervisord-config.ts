@@ -1,5 +1,6 @@
 // Reads a supervisord.conf with the eyes of this machine.
 import { resolve } from 'node:path';
+import { variable } from '../core/environment.js';
 import { ConfigError } from '../errors.js';
 import { readAdded } from '../formats/supervisord/added.js';
 import type { SupervisordConfig } from '../formats/supervisord/config.js';
@@ -12,6 +13,7 @@ import { isDirectory, readTextOrNull } from '../os/folders.js';
 import { listFiles } from '../os/glob.js';
 import { hostFacts } from '../os/host-facts.js';
 import { resourceNames } from '../os/limits.js';
+import { otherWriters } from '../os/other-writers.js';
 import { cronFault } from './cron-fault.js';
 
 /** Which configuration, and what is meant by the relative and the variable in it. */
@@ -86,6 +88,11 @@ export function configSource({ file, cwd, environment }: Omit<ConfigPlace, 'over
       group: lookUpGroup,
       isDirectory,
       cronFault,
+      distrust: isTrusting(environment) ? () => null : otherWriters,
     },
   };
 }
+
+/** Who is not root gives nothing away. */
+const isTrusting = (environment: readonly string[]): boolean =>
+  process.geteuid!() !== 0 || variable(environment, 'TSDAEMON_TRUST_CONFIG') === '1';

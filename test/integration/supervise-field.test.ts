@@ -55,7 +55,9 @@ for (const [who, skipWho, account, via] of asWhom)
     const folder = ours.path('field');
     mkdirSync(folder);
     for (const path of [world.folder, folder]) chmodSync(path, 0o755);
-    if (isRoot) for (const path of [ours.folder, folder, world.home]) chownSync(path, uid, gid);
+    if (isRoot) for (const path of [folder, world.home]) chownSync(path, uid, gid);
+    // Root runs no configuration that lies where another user could exchange it.
+    if (who !== 'root' && isRoot) chownSync(ours.folder, uid, gid);
     const present = servers.filter((each) => each.skip === false);
     const sections = present.map((each) => each.section(folder, account));
     const client = '[supervisorctl]\nserverurl=unix://%(here)s/sock\n';

@@ -29,6 +29,7 @@ export const realLookups: Lookups = {
   group: findGroup,
   isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
   cronFault: () => null,
+  distrust: () => null,
 };
 
 export function realSource(path: string, environment: Readonly<Record<string, string>>): ConfigSource {

@@ -24,6 +24,7 @@ export function interpret(reading: Reading): SupervisordConfig {
   const withAccount = withUser(supervisord, reading);
   // Ours comes last, so that it does not hide what supervisord would find.
   checkDependencies(reading, groups);
+  checkTrust(reading);
   return deepFreeze({
     path: reading.source.path,
     files: [...reading.files],
@@ -34,6 +35,18 @@ export function interpret(reading: Reading): SupervisordConfig {
     groups,
     messages: [...reading.messages],
   });
+}
+
+/** Whoever can write to a file of root's supervisor is root. */
+function checkTrust(reading: Reading): void {
+  for (const file of reading.files) {
+    const reason = reading.source.lookups.distrust(file);
+    if (reason !== null)
+      reading.error(`cannot run ${file} as root: ${reason} (TSDAEMON_TRUST_CONFIG=1 does it all the same)`, {
+        file,
+        line: 1,
+      });
+  }
 }
 
 /** What supervisorctl needs of the same file, and no more. Other than supervisorctl it follows [include]. */

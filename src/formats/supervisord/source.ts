@@ -44,4 +44,6 @@ export interface Lookups {
   readonly isDirectory: (path: string) => boolean;
   /** What is wrong with a cron expression; null: nothing. */
   readonly cronFault: (expression: string) => string | null;
+  /** Why what a file says must not be run: who else could have written it; null: it may. */
+  readonly distrust: (path: string) => string | null;
 }
