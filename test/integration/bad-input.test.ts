@@ -11,6 +11,8 @@ import { makeWorld, type World } from '../support/world.js';
 const table: readonly (readonly [readonly string[], number, RegExp])[] = [
   [[], 2, /--help/],
   [['rnu'], 2, /rnu/],
+  [['constructor', 'web'], 2, /unknown command 'constructor'/],
+  [['__proto__'], 2, /unknown command '__proto__'/],
   [['--nonsense'], 2, /--nonsense/],
   [['run'], 125, /command/],
   [['run', '--'], 125, /command/],
