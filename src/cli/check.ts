@@ -2,10 +2,9 @@
 import type { Diagnostic } from '../errors.js';
 import { checkSupervisordConfig } from '../formats/supervisord/check.js';
 import { configSource } from '../runtime/load-supervisord-config.js';
-import { visible } from '../spec/byte-text.js';
 import { configFile } from './config-file.js';
 import type { Handler } from './context.js';
-import { print, printJson } from './output.js';
+import { oneLine, print, printJson } from './output.js';
 
 /** Exits 2 where supervise would refuse the file; what is only odd is told, and does no harm. */
 export const checkCommand: Handler = (parsed, { cwd, environment }) => {
@@ -20,5 +19,5 @@ export const checkCommand: Handler = (parsed, { cwd, environment }) => {
 
 function line({ file, line: at, severity, message, suggestion }: Diagnostic): string {
   const hint = suggestion === undefined ? '' : ` (did you mean ${suggestion}?)`;
-  return visible(`${file}:${at}: ${severity}: ${message.replaceAll('\n', ' ')}${hint}`);
+  return oneLine(`${file}:${at}: ${severity}: ${message}${hint}`);
 }

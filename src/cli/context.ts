@@ -5,6 +5,7 @@ import { StateDirectory } from '../os/state-directory.js';
 import type { DaemonTarget } from '../runtime/find-daemon.js';
 import { callersPath, checkName, requireSignal } from '../runtime/run-options.js';
 import type { SignalName } from '../spec/service-spec.js';
+import { commands } from './commands.js';
 import type { ParsedCommand } from './parse-plain.js';
 
 /** A command's answer is its exit code. */
@@ -27,8 +28,9 @@ export function targets({ flags, operands, command }: ParsedCommand, caller: Cal
   const pidfile = flags.pidfile as string | undefined;
   const all =
     pidfile === undefined ? named : [...named, { pidfile: callersPath(pidfile, '--pidfile', caller.cwd) }];
-  if (all.length === 0) throw new UsageError(`${command}: give a NAME or --pidfile FILE`);
-  return all;
+  if (all.length > 0) return all;
+  const takesAll = commands.find(({ name }) => name === command)!.flags.some(({ name }) => name === '--all');
+  throw new UsageError(`${command}: give a NAME${takesAll ? ', --all' : ''} or --pidfile FILE`);
 }
 
 export function signalFlag(parsed: ParsedCommand): SignalName | undefined {

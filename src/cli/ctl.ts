@@ -50,7 +50,8 @@ function readSettings(parsed: ParsedCommand, { invokedAs }: Caller): Supervisorc
     const overrides = Object.fromEntries(given) as Partial<SupervisorctlSection>;
     return readCtlSettings({ configuration: text(parsed, 'configuration'), overrides, invokedAs });
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    // Where the answer is for a program, it is as that of any other command.
+    if (!(error instanceof ConfigError) || parsed.flags.json === true) throw error;
     const help = parsed.calledAs === undefined ? 'tsdaemon ctl --help' : `${parsed.calledAs} -h`;
     write(2, visibleLines(`Error: ${error.message}\nFor help, use ${help}\n`));
     return null;

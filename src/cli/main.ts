@@ -27,7 +27,7 @@ export async function runMain({ handlers, raw, links }: Repertoire): Promise<num
     const caller = readCaller();
     const linked = await parseAsLink(links, caller);
     if (typeof linked === 'number') return linked;
-    const run = linked === null ? raw[caller.args[0] ?? ''] : undefined;
+    const run = linked === null ? named(raw, caller.args[0] ?? '') : undefined;
     if (run !== undefined) return await run(caller);
     parsed =
       linked ??
@@ -51,9 +51,13 @@ async function parseAsLink(
   caller: Caller,
 ): Promise<ParsedCommand | number | null> {
   const { invokedAs } = caller;
-  const load = links[invokedAs.slice(invokedAs.lastIndexOf('/') + 1)];
+  const load = named(links, invokedAs.slice(invokedAs.lastIndexOf('/') + 1));
   return load === undefined ? null : (await load())(caller);
 }
+
+/** What is typed may be the name of something that every object has. */
+const named = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
 
 /** What an unparsable line was about, as far as the exit code and --json go. */
 function asTyped(args: readonly string[]): Pick<ParsedCommand, 'command' | 'flags'> {

@@ -1,6 +1,7 @@
 // What we print goes straight to the descriptor: process.stdout would load Node's streams, 2 ms at every start.
 import { writeSync } from 'node:fs';
 import { errnoNameOf, systemError } from '../errors.js';
+import { visible } from '../spec/byte-text.js';
 
 /** False when nobody reads any more (`tsdaemon logs x | head`), which is no error. */
 export function write(descriptor: 1 | 2, content: string | Uint8Array): boolean {
@@ -18,6 +19,9 @@ export function write(descriptor: 1 | 2, content: string | Uint8Array): boolean 
   }
   return true;
 }
+
+/** The messages of Python's parsers have lines, and indent them. */
+export const oneLine = (message: string): string => visible(message.replaceAll(/\n\t?/g, ' '));
 
 export function print(line: string): boolean {
   return write(1, `${line}\n`);

@@ -1,8 +1,8 @@
 // Errors become one line on stderr and an exit code here, and nowhere else.
-import { NotReadyError, SpawnError, TsdaemonError } from '../errors.js';
+import { ConfigError, NotReadyError, SpawnError, TsdaemonError } from '../errors.js';
 import { encodeBytes, visible } from '../spec/byte-text.js';
 import type { CommandName } from './commands.js';
-import { write } from './output.js';
+import { oneLine, write } from './output.js';
 
 /** 125 is what nohup, env and timeout use for "not the program, but us". */
 const LAUNCHER_FAILED = 125;
@@ -21,8 +21,9 @@ export function reportError(
 ): { readonly exitCode: number; readonly json: ReportedError } {
   const isOurs =
     error instanceof TsdaemonError || (error instanceof Error && error.name === 'BindingMissingError');
+  const show = error instanceof ConfigError ? oneLine : visible;
   const message = isOurs
-    ? visible(error.message)
+    ? show(error.message)
     : `please report this: ${error instanceof Error ? error.stack : String(error)}`;
   const code = isOurs ? (error as TsdaemonError).code : 'TSD_BUG';
   // What the program said itself comes first, as it said it.

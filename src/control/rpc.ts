@@ -66,7 +66,8 @@ export async function answerCall(
     call = decodeCall(body);
   } catch (error) {
     if (!(error instanceof XmlRpcError)) return { ok: false, status: 500, reason: textOf(error) };
-    return { ok: false, status: 400, reason: `XML-RPC request data is invalid: ${error.message}` };
+    const reason = `XML-RPC request data is invalid: ${visible(shorten(error.message))}`;
+    return { ok: false, status: 400, reason };
   }
   const name = `${visible(call.method)}()`;
   trace(`XML-RPC method called: ${name}`);
@@ -120,8 +121,11 @@ function take(type: RpcType, value: XmlRpcValue, isExact: boolean): XmlRpcValue 
   }
   if ((type === 'array' && Array.isArray(value)) || (type === 'struct' && isStruct(value))) return value;
   const shown = typeof value === 'string' ? value : JSON.stringify(value);
-  throw new RpcError('INCORRECT_PARAMETERS', shown.length > 200 ? `${shown.slice(0, 200)}...` : shown);
+  throw new RpcError('INCORRECT_PARAMETERS', shorten(shown));
 }
+
+/** Clients may send 8 MiB, and what they sent comes back to them and goes to the log. */
+const shorten = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}...` : text);
 
 /** The methods with `system.*` beside them, which tells about all of them. */
 export function withSystemMethods(methods: RpcMethods): RpcMethods {

@@ -36,6 +36,8 @@ export class HeldProgram {
   #spec: ServiceSpec;
   #restarts = -1;
   #firstFailure: unknown = null;
+  /** Wall time since which it is in its state: whoever held it before us counts, too. */
+  #since: Pick<ProgramLife, 'state' | 'changedAt'> = { state: 'STOPPED', changedAt: Date.now() };
   /** How the last run ended, in words. */
   #lastExit: string | null = null;
   #outputs: readonly string[] = [];
@@ -59,6 +61,7 @@ export class HeldProgram {
       signal: (pid, signal, reach) => this.#deliver(pid, signal, reach),
       moved: (before, event, after) => host.moved?.(before, event, after),
       changed: (after) => {
+        if (after.name !== this.#since.state) this.#since = { state: after.name, changedAt: Date.now() };
         if ('exit' in after) this.#lastExit = describeExit(after.exit);
         this.#watch?.stateIs(after);
         // Who is told to stop is not waited for: what there is of it, is ended.
@@ -180,18 +183,15 @@ export class HeldProgram {
     // Its old watchdog may have been killed before it came to that.
     this.#writePidfile(left.pid);
     this.#runner.adopt(left.pid, state);
-    this.#hold(left);
+    this.#adopted = new ForeignMain(left, (ending) => this.#mainEnded(ending));
     this.#goOn(life, state, handed);
   }
 
   #goOn(life: ProgramLife, state: ServiceState, handed: HandedOver | null): void {
+    this.#since = { state: state.name, changedAt: state.name === life.state ? life.changedAt : Date.now() };
     this.#arm().catch((error) => this.#host.complain('cannot watch for changes', error));
     this.#watch?.goOn(life, state, handed);
     this.#host.changed(state);
-  }
-
-  #hold(left: ProcessHandle): void {
-    this.#adopted = new ForeignMain(left, (ending) => this.#mainEnded(ending));
   }
 
   #letGo(): void {
@@ -207,7 +207,7 @@ export class HeldProgram {
     this.#writePidfile(pid);
     const stat = readStat(pid);
     const held = stat?.parent === process.pid ? null : ProcessHandle.open(pid, stat?.startTime ?? null);
-    if (held !== null) this.#hold(held);
+    if (held !== null) this.#adopted = new ForeignMain(held, (ending) => this.#mainEnded(ending));
     if (this.#spec.watch.report === null || this.#hasReported) this.#tellReady();
     this.#host.changed(this.state);
   }
@@ -280,7 +280,7 @@ export class HeldProgram {
       outputs: this.#outputs,
       cgroup: this.#tree.cgroup,
       notify: this.#watch?.describe() ?? null,
-      changedAt: Date.now(),
+      changedAt: this.#since.changedAt,
       nextStartAt: wakeAt === null ? this.#triggers.nextStartAt() : Math.round(Date.now() + (wakeAt - now())),
     };
   }

@@ -20,6 +20,11 @@ export async function prepareRestart(
     throw new NotFoundError(
       `cannot restart ${what}: it was not started here, so nothing is recorded to start again`,
     );
+  // What to supervise is not in the record, and its programs would all be stopped.
+  if (record.launchedBy === 'supervise')
+    throw new UsageError(
+      `cannot restart ${what}: it is a supervisor: 'tsdaemon upgrade' and 'tsdaemon ctl reload' exchange it in place`,
+    );
   await stopDaemon(target, options, state);
   return record;
 }

@@ -54,7 +54,7 @@ export function superviseDetached(start: SupervisorStart): StartedDaemon {
       callerCwd: order.place.cwd,
       callerOpenFiles: order.inherited.openFiles,
       stateDirectory,
-      launchedBy: 'run',
+      launchedBy: 'supervise',
     },
     new Map([
       [WATCH_ORDER_DESCRIPTOR, message],

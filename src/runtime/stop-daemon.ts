@@ -65,7 +65,9 @@ async function end(
   const isWatchdog = found.record?.launchedBy === 'watchdog' && found.isOrphaned !== true;
   if (isWatchdog) return await endWatchdog(found, handle, options, state);
   const signal = options.signal ?? spec?.signal ?? 'SIGTERM';
-  const timeoutMs = options.timeoutMs ?? spec?.graceMs ?? 10_000;
+  // A supervisor gives each program its grace, one group after the other, and killed it would leave them running.
+  const patienceMs = found.record?.launchedBy === 'supervise' ? Number.POSITIVE_INFINITY : 10_000;
+  const timeoutMs = options.timeoutMs ?? spec?.graceMs ?? patienceMs;
   const isWholeGroup = options.group === true || (spec !== undefined && spec.reach !== 'process');
   const group = isWholeGroup ? groupOf(found) : null;
   // What has left the group is told too where the program was started so; nobody adopts it any more.

@@ -33,10 +33,10 @@ export interface DaemonRecord {
   readonly launcher: ProcessIdentity;
   readonly process: ProcessIdentity | null;
   /**
-   * Whose process is recorded: the program's own, started by `run` or by the program's own daemonize(), or that of
-   * the watchdog that holds it.
+   * Whose process is recorded: the program's own, started by `run` or by the program's own daemonize(), that of
+   * the watchdog that holds it, or a supervisor.
    */
-  readonly launchedBy: 'run' | 'daemonize' | 'watchdog';
+  readonly launchedBy: 'run' | 'daemonize' | 'watchdog' | 'supervise';
   /** What the spec left to be inherited, as it was then; a restart from elsewhere gives the same. */
   readonly inherited: {
     readonly cwd: string | null;

@@ -37,7 +37,7 @@ export interface ServiceLife {
     readonly status: string | null;
     readonly isReloading: boolean;
   } | null;
-  /** Wall times in milliseconds, only shown. */
+  /** Wall times in milliseconds, only shown: when it came to its state, and when it leaves it by itself. */
   readonly changedAt: number;
   readonly nextStartAt: number | null;
 }

@@ -11,6 +11,8 @@ import { makeWorld, type World } from '../support/world.js';
 const table: readonly (readonly [readonly string[], number, RegExp])[] = [
   [[], 2, /--help/],
   [['rnu'], 2, /rnu/],
+  [['constructor', 'web'], 2, /unknown command 'constructor'/],
+  [['__proto__'], 2, /unknown command '__proto__'/],
   [['--nonsense'], 2, /--nonsense/],
   [['run'], 125, /command/],
   [['run', '--'], 125, /command/],
@@ -28,6 +30,8 @@ const table: readonly (readonly [readonly string[], number, RegExp])[] = [
   [['run', '--cwd', 'a\x1b[2J\rb', '--', 'sleep', '300'], 125, /no such file/],
   [['run', '--', 'a\nb'], 127, /no such file/],
   [['stop', 'a\x1bb'], 2, /name/],
+  [['upgrade'], 2, /--all/],
+  [['reopen'], 2, /--all/],
   [['run', '--name', 'x'.repeat(101), '--', 'sleep', '300'], 125, /name/],
   [['run', '--output', 'a', '--stdout', 'b', '--', 'sleep', '300'], 125, /--output and --stdout/],
   [['run', '--output', 'a', '--stderr', 'b', '--', 'sleep', '300'], 125, /--output and --stderr/],

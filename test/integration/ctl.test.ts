@@ -495,6 +495,11 @@ test('with --json every action prints one array, and exits the same', { skip }, 
   }
   const refused = await ours.server.ask(command, ['ctl', '--json']);
   assert.equal(refused.code, 2);
+  const unread = await ours.server.ask(command, ['ctl', '--json', '-c', 'nope.conf', 'status']);
+  assert.deepEqual(
+    [JSON.parse(unread.stdout), unread.code],
+    [{ error: { code: 'TSD_CONFIG', message: 'could not find config file nope.conf' } }, 2],
+  );
 });
 
 /** What stays on the screen: without colours, cursor movements and the blanks they hide. */

@@ -9,6 +9,7 @@ import { type Command, commands } from '../../src/cli/commands.js';
 import type { DirectiveTable } from '../../src/formats/supervisord/directives.js';
 import { sections } from '../../src/formats/supervisord/sections.js';
 import { packageRoot } from '../support/package-root.js';
+import { makeWorld } from '../support/world.js';
 
 const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
 
@@ -57,6 +58,14 @@ for (const steps of sessions) {
     }
   });
 }
+
+test('the plan in the manual is the one that is made', async () => {
+  await using world = await makeWorld();
+  const [, line, plan] = /^```text\n\$ (tsdaemon run --dry-run .*)\n([\s\S]*?)^```$/m.exec(readme)!;
+  // The shell passes its soft limit on, which Node would raise.
+  const { stdout } = await world.run(['sh', '-c', `ulimit -Sn 1024; ${line!}`]);
+  assert.equal(stdout.replaceAll(world.cwd, '/srv'), plan);
+});
 
 for (const command of commands as readonly Command[]) {
   test(`the manual's table of ${command.name} is the one in the code`, () => {

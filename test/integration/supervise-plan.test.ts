@@ -95,4 +95,10 @@ test('plan of a file that cannot be used is its first mistake, and exit code 2',
   const { code, stdout, stderr } = await world.run(['tsdaemon', 'plan', '-c', 'a.conf']);
   assert.deepEqual([code, stdout], [2, '']);
   assert.match(stderr, /^tsdaemon: program section program:web does not specify a command/);
+
+  // Words of Python's parser, which has a line for each mistake.
+  writeFileSync(`${world.cwd}/b.conf`, '[supervisord]\njunk\nmore\n');
+  const told = /parsing errors: '\S*b\.conf' \[line {2}2\]: 'junk\\n' \[line {2}3\]: 'more\\n'\n$/;
+  assert.match((await world.run(['tsdaemon', 'plan', '-c', 'b.conf'])).stderr, told);
+  assert.match((await world.run(['tsdaemon', 'check', '-c', 'b.conf'])).stdout, told);
 });

@@ -1,5 +1,6 @@
 // `tsdaemon why` tells what brought a program to its state.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { TestSupervisor } from '../support/supervisors.js';
 import { until } from '../support/until.js';
@@ -8,6 +9,7 @@ import { makeWorld, type World } from '../support/world.js';
 interface Why {
   readonly name: string;
   readonly state: string;
+  readonly since: string;
   readonly reason: string | null;
   readonly pid: number | null;
   readonly restarts: number;
@@ -74,6 +76,30 @@ test('why tells the last exits, the next start, what is waited for, and why it w
     shown.stdout,
     /^waits: STOPPED for \d+s, supervisor \d+, .*\n {2}waits for: fails \(ready\), which is BACKOFF\n/,
   );
+});
+
+test('how long a program has been in its state outlives the supervisor that saw it begin', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  ours.configure('[program:web]\ncommand=sleep 1000\nstartsecs=0\n');
+  await ours.start();
+  await ours.reaches('web', 'RUNNING');
+  const seen = async (): Promise<Why> => {
+    const web = await why(world, 'web');
+    assert.deepEqual([web.state, web.pid], ['RUNNING', await ours.pidOf('web')]);
+    return web;
+  };
+  await until(seen, { withinMs: 10_000 });
+  const { since } = await seen();
+  assert.equal((await world.run(['tsdaemon', 'upgrade', 'supervisor'])).code, 0);
+  await until(seen, { withinMs: 10_000 });
+  assert.equal((await seen()).since, since, 'exchanged in place');
+  const ended = once(ours.child, 'exit');
+  ours.child.kill('SIGKILL');
+  await ended;
+  await ours.start();
+  await until(seen, { withinMs: 10_000 });
+  assert.equal((await seen()).since, since, 'killed');
 });
 
 test('why knows watched daemons, and says of a name that nobody holds that it does not', async () => {

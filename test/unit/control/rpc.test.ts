@@ -182,6 +182,17 @@ test('a call is answered by a document, bad bytes by 400, what breaks by 500', a
   ]);
 });
 
+test('what is wrong with bad bytes is told in one short line, whatever they are', async () => {
+  const body = encodeCall('a.echo', ['']).replace(
+    /<string>.*<\/string>/,
+    `<int>x\n${'CRIT '.repeat(1000)}</int>`,
+  );
+  const given = await answerCall(methods, Buffer.from(body), inXml, () => {});
+  assert.ok(!given.ok && given.status === 400);
+  assert.match(given.reason, /^XML-RPC request data is invalid: .*'x\\x0aCRIT .*\.\.\.$/);
+  assert.ok(given.reason.length < 300, given.reason);
+});
+
 test('the tags in the help of a method say what its signature says', () => {
   for (const [name, { help, signature }] of Object.entries(supervisorMethods)) {
     const tags = [...help.matchAll(/^\s*@(param|return)\s+(\S+)/gm)].map(([, tag, type]) => [tag, type]);
