@@ -243,7 +243,9 @@ class ThroughSpool implements Way {
   #write(output: Uint8Array, consumed: number): void {
     const { state, needs } = this.#making.memory();
     const commit = (): void => this.#spool.commit(this.#stream, consumed, state, needs);
+    // What others append to as well must not be cut by a successor.
+    const begin = (file: number): void => void (this.#log.file !== null && this.#spool.begin(file));
     if (output.length === 0) commit();
-    else this.#log.write(output, { begin: (file) => void this.#spool.begin(file), commit });
+    else this.#log.write(output, { begin, commit });
   }
 }

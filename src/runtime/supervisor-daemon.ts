@@ -79,7 +79,7 @@ export class SupervisorDaemon {
       complain: (attempt, error) => this.complain(attempt, error),
     });
     this.outputs = new ServiceStreams(options.folder, {
-      find: (id) => this.supervisor.process(id)!,
+      find: (id) => this.supervisor.process(id),
       socketOf: (group) => this.sockets.of(group),
       publish: (event) => this.#bus.publish(event),
       isWanted: (type) => this.#bus.isWanted(type),
@@ -332,9 +332,7 @@ export class SupervisorDaemon {
   #openStreams(process: SupervisedProcess): Streams {
     const problem = commandProblem(process.service);
     if (problem !== null) throw new Error(problem.text);
-    const { group } = process.service;
-    if (this.sockets.ensure(group))
-      for (const { id } of this.supervisor.group(group)!.processes) this.outputs.forget(id);
+    this.sockets.ensure(process.service.group);
     return this.outputs.of(process.id).open();
   }
 
