@@ -59,8 +59,8 @@ export class RotatingLog {
   /** What the disk does not take is lost; what was written before stands. Never throws. */
   write(bytes: Uint8Array, ledger: Ledger | null = null): void {
     try {
-      ledger?.begin(this.#descriptor);
       try {
+        ledger?.begin(this.#descriptor);
         this.#append(bytes);
       } finally {
         ledger?.commit();

@@ -183,9 +183,14 @@ class ThroughSpool implements Way {
     this.#log = log;
     this.#making = making;
     this.#spool = new Spool<unknown>(dirname(fifo), [this.#stream], null);
-    if (log.file !== null) this.#spool.restore(log.file);
-    making.resume(this.#spool.stateOf(this.#stream), this.#spool.kept(this.#stream));
-    this.#empty();
+    try {
+      if (log.file !== null) this.#spool.restore(log.file);
+      making.resume(this.#spool.stateOf(this.#stream), this.#spool.kept(this.#stream));
+      this.#empty();
+    } catch (error) {
+      this.#spool.close();
+      throw error;
+    }
   }
 
   step(pipe: PipeEnd): number {
