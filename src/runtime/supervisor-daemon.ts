@@ -8,6 +8,7 @@ import { planUpdate, type UpdatePlan } from '../formats/supervisord/plan-update.
 import type { SpecContext } from '../formats/supervisord/to-service-spec.js';
 import { toSupervisedGroup } from '../formats/supervisord/to-supervision.js';
 import { identityOf } from '../os/identity.js';
+import { InTurn } from '../os/in-turn.js';
 import { endingOf, type ProcessEnd } from '../os/invoke.js';
 import { giveBackMemory } from '../os/memory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
@@ -59,6 +60,7 @@ export class SupervisorDaemon {
   /** What was read last. */
   #config: SupervisordConfig;
   readonly #notebook: Notebook;
+  readonly #updates = new InTurn();
   /** Armed by every change: once, when all is quiet again, memory is given back. */
   #quietTimer: NodeJS.Timeout | undefined;
 
@@ -131,7 +133,7 @@ export class SupervisorDaemon {
       const plan = planUpdate({ groups: left.groups }, this.#config);
       if (how === 'reload') sendReloadSignals(this.supervisor, plan, this);
       if (how === 'start') restartSilentListeners(this.supervisor, this.#bus, this);
-      await this.update(plan);
+      await this.update(() => plan);
     }
     this.supervisor.startUnasked();
   }
@@ -301,12 +303,20 @@ export class SupervisorDaemon {
     }
   }
 
-  /** As `supervisorctl update` would do it, but a member that has not changed is left alone. */
-  async update(plan: UpdatePlan): Promise<void> {
+  /**
+   * As `supervisorctl update` would do it, but a member that has not changed is left alone. One after the other, for
+   * the next plan is made of what the one before has left; clients may add and remove groups meanwhile.
+   */
+  update(makePlan: () => UpdatePlan): Promise<void> {
+    return this.#updates.take(() => this.#update(makePlan()));
+  }
+
+  async #update(plan: UpdatePlan): Promise<void> {
     await Promise.all(
       plan.removed.map(async (name) => {
+        const group = this.supervisor.group(name);
         await this.supervisor.stopGroup(name);
-        this.removeGroup(name);
+        if (this.supervisor.group(name) === group) this.removeGroup(name);
       }),
     );
     await Promise.all(
@@ -314,11 +324,12 @@ export class SupervisorDaemon {
         const touched = new Set([...change.removed, ...change.changed.map(({ name }) => name)]);
         const config = this.#config.groups.find(({ name }) => name === change.name)!;
         const group = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, {}));
-        await this.supervisor.replaceGroup(
+        const isReplaced = await this.supervisor.replaceGroup(
           group,
           ({ service }) => !touched.has(service.name),
           (id) => this.#forgetProcess(id),
         );
+        if (!isReplaced) return;
         // Not before: an exchange that comes meanwhile has to find the change still to be made.
         this.#active.set(config.name, config);
         this.#notebook.note(`group ${config.name}`, config);
@@ -326,7 +337,8 @@ export class SupervisorDaemon {
         this.#bus.replacePool(group);
       }),
     );
-    for (const name of plan.added) this.#addGroup(this.#config.groups.find((group) => group.name === name)!);
+    for (const group of this.#config.groups)
+      if (plan.added.includes(group.name) && !this.#active.has(group.name)) this.#addGroup(group);
   }
 
   #openStreams(process: SupervisedProcess): Streams {
