@@ -8,12 +8,11 @@ import { planUpdate, type UpdatePlan } from '../formats/supervisord/plan-update.
 import type { SpecContext } from '../formats/supervisord/to-service-spec.js';
 import { toSupervisedGroup } from '../formats/supervisord/to-supervision.js';
 import { identityOf } from '../os/identity.js';
-import { InTurn } from '../os/in-turn.js';
 import { endingOf, type ProcessEnd } from '../os/invoke.js';
 import { giveBackMemory } from '../os/memory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
-import { idOf } from '../spec/supervision.js';
+import { idOf, type SupervisedGroup } from '../spec/supervision.js';
 import { type AutoLogs, makeAutoLogs } from './auto-logs.js';
 import { commandProblem } from './command-problem.js';
 import { EventBus } from './event-bus.js';
@@ -28,6 +27,7 @@ import type { SupervisedProcess } from './supervised-process.js';
 import { isAtRest, Supervisor } from './supervisor.js';
 import type { AboutSupervisor, ProcessRecord } from './supervisor-journal.js';
 import { adoptable, type SupervisorMemory } from './supervisor-memory.js';
+import { SupervisorUpdates } from './supervisor-updates.js';
 
 /** How often the log names what the end waits for. */
 const LEFT_REPORT_MS = 3000;
@@ -60,7 +60,7 @@ export class SupervisorDaemon {
   /** What was read last. */
   #config: SupervisordConfig;
   readonly #notebook: Notebook;
-  readonly #updates = new InTurn();
+  readonly #updates: SupervisorUpdates;
   /** Armed by every change: once, when all is quiet again, memory is given back. */
   #quietTimer: NodeJS.Timeout | undefined;
 
@@ -111,6 +111,15 @@ export class SupervisorDaemon {
         this.log({ level: this.pid === 1 ? level : 'DEBG', text });
       },
       complain: (attempt, error) => this.complain(attempt, error),
+    });
+    this.#updates = new SupervisorUpdates(this.supervisor, {
+      configured: () => this.#config.groups,
+      isActive: (group) => this.#active.has(group),
+      planOf: (config) => this.#planOf(config),
+      add: (config) => this.#addGroup(config),
+      remove: (group) => this.removeGroup(group),
+      replaced: (config, plan) => this.#replaced(config, plan),
+      gone: (id) => this.#forgetProcess(id),
     });
   }
 
@@ -267,12 +276,16 @@ export class SupervisorDaemon {
   #addGroup(config: GroupConfig, known: SupervisorMemory['processes'] = {}): void {
     if (config.kind === 'fcgi')
       this.sockets.add(config, (id) => known[id]?.memory.program.process?.pid ?? null);
-    const plan = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, known));
+    const plan = this.#planOf(config, known);
     this.#active.set(config.name, config);
     this.#notebook.note(`group ${config.name}`, config);
     this.#bus.addPool(plan);
     this.supervisor.addGroup(plan);
     this.#notebook.areThere(this.supervisor.group(plan.name)!.processes);
+  }
+
+  #planOf(config: GroupConfig, known: SupervisorMemory['processes'] = {}): SupervisedGroup {
+    return toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, known));
   }
 
   #contextOf(process: ProcessConfig, known: SupervisorMemory['processes']): SpecContext {
@@ -303,42 +316,16 @@ export class SupervisorDaemon {
     }
   }
 
-  /**
-   * As `supervisorctl update` would do it, but a member that has not changed is left alone. One after the other, for
-   * the next plan is made of what the one before has left; clients may add and remove groups meanwhile.
-   */
+  /** As a plan says that is made when it is its turn. */
   update(makePlan: () => UpdatePlan): Promise<void> {
-    return this.#updates.take(() => this.#update(makePlan()));
+    return this.#updates.make(makePlan);
   }
 
-  async #update(plan: UpdatePlan): Promise<void> {
-    await Promise.all(
-      plan.removed.map(async (name) => {
-        const group = this.supervisor.group(name);
-        await this.supervisor.stopGroup(name);
-        if (this.supervisor.group(name) === group) this.removeGroup(name);
-      }),
-    );
-    await Promise.all(
-      plan.changes.map(async (change) => {
-        const touched = new Set([...change.removed, ...change.changed.map(({ name }) => name)]);
-        const config = this.#config.groups.find(({ name }) => name === change.name)!;
-        const group = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, {}));
-        const isReplaced = await this.supervisor.replaceGroup(
-          group,
-          ({ service }) => !touched.has(service.name),
-          (id) => this.#forgetProcess(id),
-        );
-        if (!isReplaced) return;
-        // Not before: an exchange that comes meanwhile has to find the change still to be made.
-        this.#active.set(config.name, config);
-        this.#notebook.note(`group ${config.name}`, config);
-        this.#notebook.areThere(this.supervisor.group(config.name)!.processes);
-        this.#bus.replacePool(group);
-      }),
-    );
-    for (const group of this.#config.groups)
-      if (plan.added.includes(group.name) && !this.#active.has(group.name)) this.#addGroup(group);
+  #replaced(config: GroupConfig, plan: SupervisedGroup): void {
+    this.#active.set(config.name, config);
+    this.#notebook.note(`group ${config.name}`, config);
+    this.#notebook.areThere(this.supervisor.group(config.name)!.processes);
+    this.#bus.replacePool(plan);
   }
 
   #openStreams(process: SupervisedProcess): Streams {
