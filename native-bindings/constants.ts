@@ -64,6 +64,7 @@ export const F_SETPIPE_SZ = 1031;
 /** inotify(7) */
 export const IN_MODIFY = 2;
 export const IN_IGNORED = 0x8000;
+export const IN_Q_OVERFLOW = 0x4000;
 export const IN_ONESHOT = 0x8000_0000;
 export const IN_NONBLOCK = 0o4000;
 export const IN_CLOEXEC = 0o2_000_000;

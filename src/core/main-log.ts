@@ -144,7 +144,6 @@ export const ranAsRoot = at(
     'If you intend to run as root, you can set user=root in the config file to avoid this message.',
 );
 export const userChanged = at('INFO', (uid: number) => `Set uid to user ${uid} succeeded`);
-export const extraFile = at('INFO', (path: string) => `Included extra file "${path}" during parsing`);
 export const reloading = at(
   'INFO',
   (name: string, pid: number, signal: SignalName) => `reloading: ${name} (pid ${pid}) with ${signal}`,

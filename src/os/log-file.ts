@@ -67,7 +67,14 @@ export function interruptedIn(folder: string): ReadonlySet<string> {
   return new Set(leftLogs(readdirSync(encodeBytes(folder), 'buffer').map(decodeBytes)));
 }
 
-export const isLink = (path: string): boolean => lstatSync(encodeBytes(path)).isSymbolicLink();
+export function isLink(path: string): boolean {
+  try {
+    return lstatSync(encodeBytes(path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  } catch {
+    // EACCES, ENOTDIR and the like: whoever opens it says so.
+    return false;
+  }
+}
 
 const TIMER_LIMIT_MS = 2 ** 31 - 1;
 
@@ -111,16 +118,19 @@ export class LogFile {
     this.#resting = resting;
     this.#backups = new LogBackups(path, rotation, report);
     this.#trouble = new Trouble(path, report);
+    // Nothing may throw while nobody could close what is open.
+    const newestAt = this.#backups.newestAt() ?? 0;
     this.#log = { ...openLog(held ?? path), path };
-    this.#since = Math.max(fstatSync(this.#log.descriptor).birthtimeMs, this.#backups.newestAt() ?? 0);
+    this.#since = Math.max(fstatSync(this.#log.descriptor).birthtimeMs, newestAt);
   }
 
   /** To be called after each start of the program: it opened its log by name, so that is the file to keep. */
   follow(): Promise<void> {
     return this.#turn.take(async () => {
       if (this.#isClosed || this.#hasName()) return;
-      closeSync(this.#log.descriptor);
+      const { descriptor } = this.#log;
       this.#log = openLog(this.#path);
+      closeSync(descriptor);
       this.#since = Date.now();
       this.#look();
     });
@@ -150,6 +160,7 @@ export class LogFile {
   async drain(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#rest();
     await this.#turn.take(async () => closeSync(this.#log.descriptor));

@@ -65,10 +65,16 @@ export class Spool<State> {
       streams.map((stream, index) => [stream, [files[2 * index]!, files[2 * index + 1]!]]),
     );
     this.#initial = initial;
-    const known = readRecord<State>(this.#recordFile);
-    this.#record = known ?? { isWriting: false, inode: 0, base: 0, streams: {} };
-    // A disk that is full now cannot fail later.
-    if (known === null) this.#write(this.#record);
+    this.#record = { isWriting: false, inode: 0, base: 0, streams: {} };
+    try {
+      const known = readRecord<State>(this.#recordFile);
+      // A disk that is full now cannot fail later.
+      if (known === null) this.#write(this.#record);
+      else this.#record = known;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Whether there is one that was not removed. */
@@ -175,9 +181,10 @@ export class Spool<State> {
     this.#write({ ...this.#record, isWriting: false, streams });
   }
 
+  /** What cannot be written down is true all the same: who does it once more writes it twice. */
   #write(record: SpoolRecord<State>): void {
-    writeSync(this.#recordFile, JSON.stringify(record).padEnd(RECORD_BYTES), 0);
     this.#record = record;
+    writeSync(this.#recordFile, JSON.stringify(record).padEnd(RECORD_BYTES), 0);
   }
 }
 

@@ -157,10 +157,11 @@ export function openForMoving(log: number, path: string): number | null {
 
 const OWN_STREAM = /^(?:\/dev\/(?:fd\/(\d+)|std(out|err))|\/proc\/self\/fd\/(\d+))$/;
 
-/** Throws SystemError. */
+/** What is no file has nothing to empty. Throws SystemError. */
 export function truncateIfThere(path: string): void {
+  const name = encodeBytes(path);
   try {
-    truncateSync(encodeBytes(path));
+    if (statSync(name).isFile()) truncateSync(name);
   } catch (error) {
     if (errnoNameOf(error) !== 'ENOENT') throw systemError(`cannot empty log ${path}`, error, path);
   }

@@ -1,9 +1,9 @@
 // A log that this very process writes: whole pieces, appended, and after the piece that reaches the limit the file is
 // moved on to FILE.1 and begun anew, as supervisord's loggers do it.
-import { closeSync, existsSync, fstatSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, writeSync } from 'node:fs';
 import { encodeBytes } from '../spec/byte-text.js';
 import { LogBackups } from './log-backups.js';
-import { openForMoving, openLogOf } from './outputs.js';
+import { openForMoving, openLogOf, truncateIfThere } from './outputs.js';
 
 export interface RotatingLogOptions {
   readonly path: string;
@@ -34,6 +34,7 @@ export class RotatingLog {
   readonly #backups: LogBackups;
   #descriptor = -1;
   #isMovable = false;
+  #isShared = false;
   #isFailing = false;
 
   /** Throws SystemError. */
@@ -58,8 +59,8 @@ export class RotatingLog {
   /** What the disk does not take is lost; what was written before stands. Never throws. */
   write(bytes: Uint8Array, ledger: Ledger | null = null): void {
     try {
-      ledger?.begin(this.#descriptor);
       try {
+        ledger?.begin(this.#descriptor);
         this.#append(bytes);
       } finally {
         ledger?.commit();
@@ -96,10 +97,16 @@ export class RotatingLog {
     }
   }
 
-  /** Removes the file and begins a new one. Throws SystemError. */
+  /** Somebody else appends to it, too, so nothing can be moved to its end any more. Never throws. */
+  share(): void {
+    this.#isShared = true;
+    if (this.#isMovable) this.reopen();
+  }
+
+  /** Not by a new file: another stream may write to this one. What is no file is left alone. Throws SystemError. */
   clear(): void {
-    rmSync(encodeBytes(this.path), { force: true });
     this.#begin();
+    truncateIfThere(this.path);
   }
 
   [Symbol.dispose](): void {
@@ -115,7 +122,7 @@ export class RotatingLog {
   #open(): void {
     const { path, isMovedTo } = this.#options;
     const appending = openLogOf(path);
-    const movable = isMovedTo ? openForMoving(appending, path) : null;
+    const movable = isMovedTo && !this.#isShared ? openForMoving(appending, path) : null;
     if (movable !== null) closeSync(appending);
     this.#descriptor = movable ?? appending;
     this.#isMovable = movable !== null;

@@ -183,9 +183,14 @@ class ThroughSpool implements Way {
     this.#log = log;
     this.#making = making;
     this.#spool = new Spool<unknown>(dirname(fifo), [this.#stream], null);
-    if (log.file !== null) this.#spool.restore(log.file);
-    making.resume(this.#spool.stateOf(this.#stream), this.#spool.kept(this.#stream));
-    this.#empty();
+    try {
+      if (log.file !== null) this.#spool.restore(log.file);
+      making.resume(this.#spool.stateOf(this.#stream), this.#spool.kept(this.#stream));
+      this.#empty();
+    } catch (error) {
+      this.#spool.close();
+      throw error;
+    }
   }
 
   step(pipe: PipeEnd): number {
@@ -243,7 +248,9 @@ class ThroughSpool implements Way {
   #write(output: Uint8Array, consumed: number): void {
     const { state, needs } = this.#making.memory();
     const commit = (): void => this.#spool.commit(this.#stream, consumed, state, needs);
+    // What others append to as well must not be cut by a successor.
+    const begin = (file: number): void => void (this.#log.file !== null && this.#spool.begin(file));
     if (output.length === 0) commit();
-    else this.#log.write(output, { begin: (file) => void this.#spool.begin(file), commit });
+    else this.#log.write(output, { begin, commit });
   }
 }

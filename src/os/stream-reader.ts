@@ -6,6 +6,9 @@ import { Socket } from 'node:net';
 import { errnoNameOf } from '../errors.js';
 import { encodeBytes } from '../spec/byte-text.js';
 
+/** As much as a pipe may hold. */
+const PIPE_BYTES = 1_048_576;
+
 export class StreamReader {
   readonly #descriptor: number;
   readonly #heard: (bytes: Buffer) => void;
@@ -24,7 +27,8 @@ export class StreamReader {
   /** Hears now what is there already: before the end of a program is told, its last words have to be. */
   drain(): void {
     const piece = Buffer.allocUnsafe(65_536);
-    for (;;) {
+    // No more than was there: others may write without end.
+    for (let total = 0; total < PIPE_BYTES; ) {
       let count: number;
       try {
         count = readSync(this.#descriptor, piece);
@@ -33,6 +37,7 @@ export class StreamReader {
         throw error;
       }
       if (count === 0) return;
+      total += count;
       this.#heard(Buffer.from(piece.subarray(0, count)));
     }
   }

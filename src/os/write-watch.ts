@@ -7,6 +7,7 @@ import {
   IN_MODIFY,
   IN_NONBLOCK,
   IN_ONESHOT,
+  IN_Q_OVERFLOW,
   INOTIFY_EVENT_BYTES,
 } from '../../native-bindings/constants.js';
 import { askLibc, callLibc } from '../../native-bindings/libc.js';
@@ -66,6 +67,15 @@ export class WriteWatch<T> {
     this.#isWaiting = false;
   }
 
+  /** The kernel had more to tell than it keeps (max_queued_events). */
+  #tellAll(): void {
+    const files = [...this.#files];
+    for (const [watch, file] of files) {
+      this.remove(watch);
+      this.#written(file);
+    }
+  }
+
   #read(): void {
     const events = Buffer.allocUnsafe(EVENTS * INOTIFY_EVENT_BYTES);
     let length: number;
@@ -77,11 +87,13 @@ export class WriteWatch<T> {
     }
     for (let at = 0; at < length; at += INOTIFY_EVENT_BYTES) {
       const watch = events.readInt32LE(at);
+      const mask = events.readUInt32LE(at + 4);
+      if ((mask & IN_Q_OVERFLOW) !== 0) return this.#tellAll();
       const file = this.#files.get(watch);
       // Each one-shot watch says IN_IGNORED after its event: by then its number is not ours any more.
       if (file === undefined) continue;
       this.#files.delete(watch);
-      if ((events.readUInt32LE(at + 4) & IN_IGNORED) === 0) this.#written(file);
+      if ((mask & IN_IGNORED) === 0) this.#written(file);
     }
   }
 }

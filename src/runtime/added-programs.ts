@@ -61,14 +61,16 @@ export class AddedPrograms {
   }
 
   async #bring(names: readonly string[]): Promise<void> {
-    const plan = this.#daemon.reread();
-    if (typeof plan === 'string') throw new ConfigError(plan, []);
     const isMeant = (name: string): boolean => names.includes(name);
-    await this.#daemon.update({
-      added: plan.added.filter(isMeant),
-      changed: plan.changed.filter(isMeant),
-      removed: plan.removed.filter(isMeant),
-      changes: plan.changes.filter(({ name }) => isMeant(name)),
+    await this.#daemon.update(() => {
+      const plan = this.#daemon.reread();
+      if (typeof plan === 'string') throw new ConfigError(plan, []);
+      return {
+        added: plan.added.filter(isMeant),
+        changed: plan.changed.filter(isMeant),
+        removed: plan.removed.filter(isMeant),
+        changes: plan.changes.filter(({ name }) => isMeant(name)),
+      };
     });
     this.#daemon.supervisor.startUnasked();
   }

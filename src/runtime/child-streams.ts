@@ -13,6 +13,7 @@ import { idOf, type StreamPlan, type SupervisedService } from '../spec/supervisi
 import type { Channel } from '../spec/supervisor-event.js';
 import type { LogKeepers } from './log-keepers.js';
 import type { OutputTaps, TapMemory } from './output-taps.js';
+import type { SharedLogs } from './shared-logs.js';
 import type { Streams } from './start-run.js';
 import type { SupervisedProcess } from './supervised-process.js';
 
@@ -37,6 +38,9 @@ export interface ChildStreamsHost {
   readonly taps: OutputTaps;
   readonly find: (service: SupervisedService) => SupervisedProcess;
   readonly keepers: LogKeepers;
+  readonly shared: SharedLogs;
+  /** The listening socket that the programs of a FastCGI group get as their standard input; null: a pipe. */
+  readonly socketOf: (group: string) => number | null;
   readonly complain: (attempt: string, error: unknown) => void;
 }
 
@@ -50,17 +54,14 @@ interface Seen extends Disposable {
 export class ChildStreams {
   readonly #service: SupervisedService;
   readonly #host: ChildStreamsHost;
-  /** The listening socket that a FastCGI program gets as its standard input; null: a pipe. */
-  readonly #socket: number | null;
   /** Of the streams that are seen; most services have none. */
   #seen: ReadonlyMap<Channel, Seen> = nobody;
 
   /** Made when somebody writes. */
   #stdin: FifoWriter | null = null;
 
-  constructor(service: SupervisedService, socket: number | null, host: ChildStreamsHost) {
+  constructor(service: SupervisedService, host: ChildStreamsHost) {
     this.#service = service;
-    this.#socket = socket;
     this.#host = host;
   }
 
@@ -78,7 +79,7 @@ export class ChildStreams {
       return descriptor;
     };
     try {
-      const stdin = this.#socket ?? take(this.#openStdin());
+      const stdin = this.#host.socketOf(this.#service.group) ?? take(this.#openStdin());
       const output = (channel: Channel, plan: StreamPlan): number =>
         this.#ownDescriptor(channel, plan) ?? take(this.#openOutput(channel, plan));
       const stdout = output('stdout', this.#service.stdout);
@@ -104,7 +105,9 @@ export class ChildStreams {
   started(): void {
     for (const channel of channels) {
       const plan = this.#service[channel];
-      if (plan !== 'as-stdout' && !this.#isSeen(channel, plan)) this.#host.keepers.keep(plan);
+      if (plan === 'as-stdout' || plan.path === null || this.#isSeen(channel, plan)) continue;
+      this.#host.shared.writtenDirectly(plan.path);
+      this.#host.keepers.keep(plan);
     }
   }
 
@@ -147,7 +150,9 @@ export class ChildStreams {
     this.#stdin?.reset();
     for (const seen of this.#seen.values()) {
       seen[Symbol.dispose]();
-      seen.log?.[Symbol.dispose]();
+      if (seen.log === null) continue;
+      this.#host.shared.delete(seen.log);
+      seen.log[Symbol.dispose]();
     }
     this.#seen = nobody;
     for (const channel of channels) {
@@ -197,6 +202,7 @@ export class ChildStreams {
       const isFile = log !== null && log.file !== null;
       const seen = isFile ? this.#pump(channel, plan, log) : this.#readPlainly(channel, log);
       this.#seen = new Map([...this.#seen, [channel, seen]]);
+      if (log !== null) this.#host.shared.add(log);
     } catch (error) {
       log?.[Symbol.dispose]();
       throw error;

@@ -44,12 +44,11 @@ export class GroupSockets {
     }
   }
 
-  /** Opens what is not open. Returns whether it did: streams that were made before know of no socket. Throws SystemError. */
-  ensure(group: string): boolean {
+  /** Opens what is not open. Throws SystemError. */
+  ensure(group: string): void {
     const socket = this.#sockets.get(group);
-    if (socket === undefined || this.#descriptors.has(group)) return false;
+    if (socket === undefined || this.#descriptors.has(group)) return;
     this.#descriptors.set(group, openListeningSocket(socket));
-    return true;
   }
 
   close(group: string): void {

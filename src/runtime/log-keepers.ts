@@ -1,7 +1,6 @@
 // Rotation of the logs that programs write to themselves. While nobody writes to a log the kernel is asked to tell when
 // somebody does; while it is short it is looked at from time to time; only a log that comes near its limit gets a
 // keeper. So a thousand programs that say little cost neither descriptors nor work.
-
 import { basename } from 'node:path';
 import { LONGEST_LOOK_MS, msUntilLook, SHORTEST_LOOK_MS } from '../core/log-rotation.js';
 import { reasonOf } from '../errors.js';
@@ -10,7 +9,7 @@ import { folderOf } from '../os/folders.js';
 import { statOrNull } from '../os/log-backups.js';
 import { canCollapse } from '../os/log-collapse.js';
 import { interruptedIn, isLink, LogFile, realLogPath } from '../os/log-file.js';
-import type { LogNotice } from '../os/log-notice.js';
+import { type LogNotice, Trouble } from '../os/log-notice.js';
 import { WriteWatch } from '../os/write-watch.js';
 import type { StreamPlan } from '../spec/supervision.js';
 
@@ -36,8 +35,10 @@ interface Log {
   /** What the watch was given; null: it is looked at in a while, or has a keeper. */
   watch: number | null;
   timer: NodeJS.Timeout | null;
-  /** null also where it could not be opened, which has been told. */
+  /** Resolves to null where it could not be opened, which has been told. */
   keeper: Promise<LogFile | null> | null;
+  /** Made by the first. */
+  trouble: Trouble | null;
 }
 
 export class LogKeepers {
@@ -46,6 +47,8 @@ export class LogKeepers {
   readonly #canCollapseIn = new Map<string, boolean>();
   /** By folder: which logs a supervisor was rotating when it was killed. */
   readonly #leftIn = new Map<string, ReadonlySet<string>>();
+  /** By path: what is not done yet of keepers that were let go. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #writes = new WriteWatch<Log>((log) => {
     log.watch = null;
     this.#lookIn(log, SHORTEST_LOOK_MS);
@@ -60,10 +63,12 @@ export class LogKeepers {
   /** Whether a log of this plan can be rotated while its program writes to it; true where it is never rotated. */
   canKeep(plan: StreamPlan): boolean {
     if (plan.path === null || !isRotated(plan)) return true;
-    const folder = folderOf(plan.path);
+    // A link may lead to another file system.
+    const path = isLink(plan.path) ? realLogPath(plan.path) : plan.path;
+    const folder = folderOf(path);
     let can = this.#canCollapseIn.get(folder);
     if (can === undefined) {
-      can = canCollapse(realLogPath(plan.path));
+      can = canCollapse(realLogPath(path));
       this.#canCollapseIn.set(folder, can);
     }
     return can;
@@ -74,11 +79,11 @@ export class LogKeepers {
     const { path } = plan;
     if (path === null || !isRotated(plan)) return;
     const known = this.#logs.get(path);
-    if (known?.keeper != null) {
-      void known.keeper.then((file) => file?.follow());
-      return;
-    }
-    const log = known ?? { path, plan, inode: 0, bytes: -1, at: 0, watch: null, timer: null, keeper: null };
+    if (known?.keeper != null) return this.#ask(known, 'follow', (file) => file.follow());
+    const log = known ?? {
+      ...{ path, plan, inode: 0, bytes: -1, at: 0 },
+      ...{ watch: null, timer: null, keeper: null, trouble: null },
+    };
     log.plan = plan;
     // It may be another file now.
     log.inode = 0;
@@ -91,18 +96,24 @@ export class LogKeepers {
   reopen(): void {
     for (const log of this.#logs.values())
       if (log.keeper !== null || !isNamed(log.path, this.#host.held(log.path)))
-        void this.#keeperOf(log)
-          .then((file) => file?.reopen())
-          .catch((error: unknown) => this.#host.say(`cannot reopen log ${log.path}: ${reasonOf(error)}`));
+        this.#ask(log, 'reopen', (file) => file.reopen());
   }
 
+  /** One that wrote to it will not do so again; if nobody else does, it is left to itself. */
   forget(path: string): void {
     const log = this.#logs.get(path);
-    if (log === undefined) return;
+    if (log === undefined || this.#host.held(path) !== null) return;
     this.#logs.delete(path);
     this.#due.delete(log);
     this.#rest(log);
-    void log.keeper?.then((file) => file?.[Symbol.asyncDispose]());
+    this.#letGo(log);
+  }
+
+  /** What fails is told, for nobody waits for it. */
+  #ask(log: Log, verb: string, work: (file: LogFile) => Promise<void>): void {
+    void this.#keeperOf(log)
+      .then((file) => (file === null ? undefined : work(file)))
+      .catch((error: unknown) => this.#host.say(`cannot ${verb} log ${log.path}: ${reasonOf(error)}`));
   }
 
   #lookAtSome(): void {
@@ -124,12 +135,23 @@ export class LogKeepers {
   #look(log: Log): void {
     if (log.keeper !== null) return;
     this.#rest(log);
+    this.#attempt(log, () => this.#decide(log));
+  }
+
+  #attempt(log: Log, work: () => void): void {
     try {
-      this.#decide(log);
+      work();
+      if (log.keeper === null) log.trouble?.end();
     } catch (error) {
-      // EACCES, EIO and the like: it is looked at again when its program is started again.
-      this.#host.say(`cannot rotate log ${log.path}: ${reasonOf(error)}`);
+      this.#failed(log, error);
     }
+  }
+
+  /** EACCES, EMFILE and the like: the kernel does not tell when they are over. */
+  #failed(log: Log, error: unknown): void {
+    log.trouble ??= new Trouble(log.path, (notice) => this.#told(notice));
+    log.trouble.begin(error);
+    if (this.#logs.get(log.path) === log) this.#lookIn(log, log.trouble.waitMs);
   }
 
   /** Leaves it to the kernel, to a look later on, or to a keeper. */
@@ -171,6 +193,7 @@ export class LogKeepers {
   }
 
   #lookIn(log: Log, waitMs: number): void {
+    if (log.timer !== null) clearTimeout(log.timer);
     log.timer = setTimeout(() => this.#look(log), waitMs);
   }
 
@@ -190,30 +213,50 @@ export class LogKeepers {
   async #open(log: Log): Promise<LogFile | null> {
     const { path, plan } = log;
     const { maxBytes, maxAgeMs, backups, compress } = plan;
-    const held = this.#host.held(path);
     try {
-      return await LogFile.open({
+      // Two at a time would compress into one file.
+      await this.#leaving.get(path);
+      const held = this.#host.held(path);
+      const file = await LogFile.open({
         path: realLogPath(path),
         rotation: { maxBytes, maxAgeMs, backups, compress },
         report: (notice: LogNotice) => this.#told(notice),
         held: isNamed(path, held) ? null : held,
         resting: (bytes) => this.#isResting(log, bytes),
       });
+      log.trouble?.end();
+      return file;
     } catch (error) {
-      this.#host.say(`cannot rotate log ${path}: ${reasonOf(error)}`);
+      log.keeper = null;
+      this.#failed(log, error);
       return null;
     }
   }
 
-  #isResting(log: Log, bytes: number): void {
-    void log.keeper?.then((file) => file?.[Symbol.asyncDispose]());
+  #letGo(log: Log): void {
+    const { path, keeper } = log;
+    if (keeper === null) return;
     log.keeper = null;
-    const stats = statOrNull(log.path);
-    if (stats === null) return;
-    log.inode = stats.ino;
-    log.bytes = bytes;
-    log.at = monotonicMs();
-    this.#sleep(log);
+    const leaving = Promise.all([this.#leaving.get(path), keeper])
+      .then(([, file]) => file?.[Symbol.asyncDispose]())
+      .finally(() => {
+        if (this.#leaving.get(path) === leaving) this.#leaving.delete(path);
+      });
+    this.#leaving.set(path, leaving);
+  }
+
+  #isResting(log: Log, bytes: number): void {
+    // It was let go of meanwhile.
+    if (log.keeper === null) return;
+    this.#letGo(log);
+    this.#attempt(log, () => {
+      const stats = statOrNull(log.path);
+      if (stats === null) return;
+      log.inode = stats.ino;
+      log.bytes = bytes;
+      log.at = monotonicMs();
+      this.#sleep(log);
+    });
   }
 
   #told(notice: LogNotice): void {

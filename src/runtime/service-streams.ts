@@ -7,10 +7,12 @@ import type { SupervisorEvent } from '../spec/supervisor-event.js';
 import { ChildStreams, type ChildStreamsHost, removeFifos } from './child-streams.js';
 import { LogKeepers } from './log-keepers.js';
 import { OutputTaps } from './output-taps.js';
+import { SharedLogs } from './shared-logs.js';
 import type { SupervisedProcess } from './supervised-process.js';
 
 export interface ServiceStreamsHost {
-  find(id: string): SupervisedProcess;
+  /** null: it is gone already. */
+  find(id: string): SupervisedProcess | null;
   /** The listening socket of a FastCGI group; null: it is none. */
   socketOf(group: string): number | null;
   publish(event: SupervisorEvent): void;
@@ -40,8 +42,10 @@ export class ServiceStreams {
     this.#childHost = {
       folder,
       taps: this.#taps,
-      find: (service) => host.find(idOf(service)),
+      find: (service) => host.find(idOf(service))!,
       keepers: this.#keepers,
+      shared: new SharedLogs(),
+      socketOf: (group) => host.socketOf(group),
       complain: (attempt, error) => host.complain(attempt, error),
     };
   }
@@ -49,8 +53,7 @@ export class ServiceStreams {
   of(id: string): ChildStreams {
     const known = this.#streams.get(id);
     if (known !== undefined) return known;
-    const { service } = this.#host.find(id);
-    const streams = new ChildStreams(service, this.#host.socketOf(service.group), this.#childHost);
+    const streams = new ChildStreams(this.#host.find(id)!.service, this.#childHost);
     this.#streams.set(id, streams);
     return streams;
   }
@@ -69,7 +72,7 @@ export class ServiceStreams {
   /** The file that a program writes to as this log, whatever its name is by now. */
   #heldAs(path: string): string | null {
     for (const [id, streams] of this.#streams) {
-      const { pid } = this.#host.find(id);
+      const pid = this.#host.find(id)?.pid ?? null;
       if (pid !== null && streams.path('stdout') === path) return heldFile(pid, 1);
       if (pid !== null && streams.path('stderr') === path) return heldFile(pid, 2);
     }

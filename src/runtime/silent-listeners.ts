@@ -26,7 +26,10 @@ export function restartSilentListeners(
       if (!isWaitedFor || process.pid !== pid || process.state.name !== 'RUNNING') return;
       host.log(messages.listenerSilent(listener, serial));
       supervisor.stop(process);
-      void process.when(isAtRest).then(() => supervisor.start(process));
+      void process.when(isAtRest).then(() => {
+        // It may have been removed meanwhile.
+        if (supervisor.process(process.id) === process) supervisor.start(process);
+      });
     }, ANSWER_WITHIN_MS);
   }
 }

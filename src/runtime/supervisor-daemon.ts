@@ -12,7 +12,7 @@ import { endingOf, type ProcessEnd } from '../os/invoke.js';
 import { giveBackMemory } from '../os/memory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
-import { idOf } from '../spec/supervision.js';
+import { idOf, type SupervisedGroup } from '../spec/supervision.js';
 import { type AutoLogs, makeAutoLogs } from './auto-logs.js';
 import { commandProblem } from './command-problem.js';
 import { EventBus } from './event-bus.js';
@@ -27,6 +27,7 @@ import type { SupervisedProcess } from './supervised-process.js';
 import { isAtRest, Supervisor } from './supervisor.js';
 import type { AboutSupervisor, ProcessRecord } from './supervisor-journal.js';
 import { adoptable, type SupervisorMemory } from './supervisor-memory.js';
+import { SupervisorUpdates } from './supervisor-updates.js';
 
 /** How often the log names what the end waits for. */
 const LEFT_REPORT_MS = 3000;
@@ -59,6 +60,7 @@ export class SupervisorDaemon {
   /** What was read last. */
   #config: SupervisordConfig;
   readonly #notebook: Notebook;
+  readonly #updates: SupervisorUpdates;
   /** Armed by every change: once, when all is quiet again, memory is given back. */
   #quietTimer: NodeJS.Timeout | undefined;
 
@@ -79,7 +81,7 @@ export class SupervisorDaemon {
       complain: (attempt, error) => this.complain(attempt, error),
     });
     this.outputs = new ServiceStreams(options.folder, {
-      find: (id) => this.supervisor.process(id)!,
+      find: (id) => this.supervisor.process(id),
       socketOf: (group) => this.sockets.of(group),
       publish: (event) => this.#bus.publish(event),
       isWanted: (type) => this.#bus.isWanted(type),
@@ -110,6 +112,15 @@ export class SupervisorDaemon {
       },
       complain: (attempt, error) => this.complain(attempt, error),
     });
+    this.#updates = new SupervisorUpdates(this.supervisor, {
+      configured: () => this.#config.groups,
+      isActive: (group) => this.#active.has(group),
+      planOf: (config) => this.#planOf(config),
+      add: (config) => this.#addGroup(config),
+      remove: (group) => this.removeGroup(group),
+      replaced: (config, plan) => this.#replaced(config, plan),
+      gone: (id) => this.#forgetProcess(id),
+    });
   }
 
   get isEnding(): boolean {
@@ -131,7 +142,7 @@ export class SupervisorDaemon {
       const plan = planUpdate({ groups: left.groups }, this.#config);
       if (how === 'reload') sendReloadSignals(this.supervisor, plan, this);
       if (how === 'start') restartSilentListeners(this.supervisor, this.#bus, this);
-      await this.update(plan);
+      await this.update(() => plan);
     }
     this.supervisor.startUnasked();
   }
@@ -265,12 +276,16 @@ export class SupervisorDaemon {
   #addGroup(config: GroupConfig, known: SupervisorMemory['processes'] = {}): void {
     if (config.kind === 'fcgi')
       this.sockets.add(config, (id) => known[id]?.memory.program.process?.pid ?? null);
-    const plan = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, known));
+    const plan = this.#planOf(config, known);
     this.#active.set(config.name, config);
     this.#notebook.note(`group ${config.name}`, config);
     this.#bus.addPool(plan);
     this.supervisor.addGroup(plan);
     this.#notebook.areThere(this.supervisor.group(plan.name)!.processes);
+  }
+
+  #planOf(config: GroupConfig, known: SupervisorMemory['processes'] = {}): SupervisedGroup {
+    return toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, known));
   }
 
   #contextOf(process: ProcessConfig, known: SupervisorMemory['processes']): SpecContext {
@@ -301,40 +316,22 @@ export class SupervisorDaemon {
     }
   }
 
-  /** As `supervisorctl update` would do it, but a member that has not changed is left alone. */
-  async update(plan: UpdatePlan): Promise<void> {
-    await Promise.all(
-      plan.removed.map(async (name) => {
-        await this.supervisor.stopGroup(name);
-        this.removeGroup(name);
-      }),
-    );
-    await Promise.all(
-      plan.changes.map(async (change) => {
-        const touched = new Set([...change.removed, ...change.changed.map(({ name }) => name)]);
-        const config = this.#config.groups.find(({ name }) => name === change.name)!;
-        const group = toSupervisedGroup(config, this.#config, (process) => this.#contextOf(process, {}));
-        await this.supervisor.replaceGroup(
-          group,
-          ({ service }) => !touched.has(service.name),
-          (id) => this.#forgetProcess(id),
-        );
-        // Not before: an exchange that comes meanwhile has to find the change still to be made.
-        this.#active.set(config.name, config);
-        this.#notebook.note(`group ${config.name}`, config);
-        this.#notebook.areThere(this.supervisor.group(config.name)!.processes);
-        this.#bus.replacePool(group);
-      }),
-    );
-    for (const name of plan.added) this.#addGroup(this.#config.groups.find((group) => group.name === name)!);
+  /** As a plan says that is made when it is its turn. */
+  update(makePlan: () => UpdatePlan): Promise<void> {
+    return this.#updates.make(makePlan);
+  }
+
+  #replaced(config: GroupConfig, plan: SupervisedGroup): void {
+    this.#active.set(config.name, config);
+    this.#notebook.note(`group ${config.name}`, config);
+    this.#notebook.areThere(this.supervisor.group(config.name)!.processes);
+    this.#bus.replacePool(plan);
   }
 
   #openStreams(process: SupervisedProcess): Streams {
     const problem = commandProblem(process.service);
     if (problem !== null) throw new Error(problem.text);
-    const { group } = process.service;
-    if (this.sockets.ensure(group))
-      for (const { id } of this.supervisor.group(group)!.processes) this.outputs.forget(id);
+    this.sockets.ensure(process.service.group);
     return this.outputs.of(process.id).open();
   }
 

@@ -155,8 +155,11 @@ export class Supervisor {
   }
 
   async #stopAll(processes: readonly SupervisedProcess[]): Promise<void> {
-    for (const process of processes) this.stop(process);
-    await Promise.all(processes.map((process) => process.when(isAtRest)));
+    // Who was at rest may have been started again while the others took their time.
+    do {
+      for (const process of processes) this.stop(process);
+      await Promise.all(processes.map((process) => process.when(isAtRest)));
+    } while (!processes.every(isAtRest));
   }
 
   /** Goes on where a former supervisor left off; `left` is its process, where that is not our child. */
@@ -167,16 +170,18 @@ export class Supervisor {
 
   /**
    * Puts the group in the place of the one of its name. A member that has not changed goes on undisturbed; the others
-   * are stopped, and resolved is when the new ones are in place. What starts unasked is started by startUnasked.
+   * are stopped, and resolved is when the new ones are in place. What starts unasked is started by startUnasked. False:
+   * the group was removed or exchanged by somebody else before.
    */
   async replaceGroup(
     plan: SupervisedGroup,
     isSame: (process: SupervisedProcess) => boolean,
     gone: (id: string) => void,
-  ): Promise<void> {
-    const { processes: old } = this.#groups.get(plan.name)!;
-    const leaving = old.filter((process) => !isSame(process));
+  ): Promise<boolean> {
+    const old = this.#groups.get(plan.name);
+    const leaving = (old?.processes ?? []).filter((process) => !isSame(process));
     await this.#stopAll(leaving);
+    if (old === undefined || this.#groups.get(plan.name) !== old) return false;
     for (const process of leaving) {
       process[Symbol.dispose]();
       this.#byId.delete(process.id);
@@ -184,6 +189,7 @@ export class Supervisor {
     }
     const processes = plan.services.map((service) => this.#byId.get(idOf(service)) ?? this.#hold(service));
     this.#groups.set(plan.name, { plan, processes });
+    return true;
   }
 
   childEnded(pid: number, end: ProcessEnd): void {

@@ -113,3 +113,28 @@ test('a reload whose new fcgi program cannot have its socket costs that program 
   const next = await ours.pidOf('web');
   await until(async () => assert.equal(await asked({ host: '127.0.0.1', port }), next), { withinMs });
 });
+
+test('a member of an fcgi program whose socket had to be opened anew after a kill -9 is heard as before', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  // Nothing can be taken from those who have closed the socket.
+  ours.configure(`[fcgi-program:web]
+command=sh -c 'exec < /dev/null; trap "echo heard" USR1; while :; do sleep 0.05; done'
+socket=unix://%(here)s/web.sock
+numprocs=2
+process_name=%(process_num)s
+startsecs=0
+stdout_logfile=%(here)s/%(process_num)s.log
+stdout_events_enabled=true
+`);
+  await ours.start();
+  const pids = [await ours.pidOf('web:0'), await ours.pidOf('web:1')];
+  ours.child.kill('SIGKILL');
+  await ours.ends();
+  await ours.start();
+  assert.deepEqual([await ours.pidOf('web:0'), await ours.pidOf('web:1')], pids);
+  await ours.call('supervisor.stopProcess', 'web:0');
+  await ours.call('supervisor.startProcess', 'web:0');
+  await ours.call('supervisor.signalProcess', 'web:1', 'USR1');
+  await until(() => assert.equal(ours.read('1.log'), 'heard\n'), { withinMs });
+});

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { isAlive } from '../support/proc.js';
 import { TestSupervisor } from '../support/supervisors.js';
 import { until } from '../support/until.js';
 import { makeWorld } from '../support/world.js';
@@ -55,4 +56,60 @@ test('a reload sends reload_signal to what it leaves running; an upgrade and a n
   assert.equal(await ours.call('supervisor.restart'), true);
   await until(() => assert.equal(ours.read('told'), 'told\ntold\n'), { withinMs });
   assert.equal(await ours.pidOf('told'), told);
+});
+
+const stubborn = (name: string): string => `
+[program:${name}]
+command=/bin/sh -c "trap '' TERM; while :; do sleep 0.05; done"
+startsecs=0
+stopwaitsecs=2
+`;
+
+test('what a client adds while a reload waits for an end is started once', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  ours.configure(stubborn('slow'));
+  await ours.start();
+  await ours.reaches('slow', 'RUNNING');
+  ours.configure('[program:new]\ncommand=sh -c "echo one >> %(here)s/starts; exec sleep 1000"\n');
+  ours.child.kill('SIGHUP');
+  await ours.reaches('slow', 'STOPPING');
+  assert.equal(await ours.answer('addProcessGroup', 'new'), true);
+  await until(
+    async () =>
+      assert.deepEqual(
+        (await ours.all()).map(({ name }) => name),
+        ['new'],
+      ),
+    {
+      withinMs,
+    },
+  );
+  await ours.reaches('new', 'RUNNING');
+  assert.equal(ours.read('starts'), 'one\n');
+});
+
+test('a member of a group that is started again while the group is stopped for its removal does not stay', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  const group = '[group:both]\nprograms=slow,quick\n[program:quick]\ncommand=sleep 1000\nstartsecs=0\n';
+  ours.configure(group + stubborn('slow'));
+  await ours.start();
+  for (const name of ['both:slow', 'both:quick']) await ours.reaches(name, 'RUNNING');
+  ours.configure('[program:new]\ncommand=sleep 1000\n');
+  ours.child.kill('SIGHUP');
+  await ours.reaches('both:quick', 'STOPPED');
+  assert.equal(await ours.answer('startProcess', 'both:quick'), true);
+  const quick = await ours.pidOf('both:quick');
+  await until(
+    async () =>
+      assert.deepEqual(
+        (await ours.all()).map(({ name }) => name),
+        ['new'],
+      ),
+    {
+      withinMs,
+    },
+  );
+  assert.equal(isAlive(quick), false);
 });

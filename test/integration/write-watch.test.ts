@@ -1,6 +1,6 @@
 // Who asks to be told of a write is told once, by the kernel.
 import assert from 'node:assert/strict';
-import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { WriteWatch } from '../../src/os/write-watch.js';
 import { needsLinux as skip } from '../support/tools.js';
@@ -75,4 +75,21 @@ test('a file is told under whatever name it has, and neither after it was let go
   appendFileSync(world.path('elsewhere'), 'x');
   await until(() => assert.deepEqual(told, ['moved']), soon);
   assert.equal(watch.add(removed, 'removed'), null);
+});
+
+/** As many files as there are, and the kernel has room for so many events and no more. */
+const MANY = 10_000;
+const limitOf = (name: string): number => Number(readFileSync(`/proc/sys/fs/inotify/${name}`, 'utf8'));
+const isSuited = (): boolean => limitOf('max_queued_events') < 2 * MANY && limitOf('max_user_watches') > MANY;
+
+test('of so many files written to at once that the kernel cannot tell all, none is missed', {
+  skip: skip || (!isSuited() && 'needs other limits of inotify'),
+}, async () => {
+  await using world = await makeWorld();
+  const files = makeFiles(world, MANY);
+  const told = new Set<number>();
+  const watch = new WriteWatch<number>((index) => told.add(index));
+  for (const [index, file] of files.entries()) watch.add(file, index);
+  for (const file of files) appendFileSync(file, 'x');
+  await until(() => assert.equal(told.size, MANY), soon);
 });

@@ -39,7 +39,6 @@ test('every message has the level and the words of supervisord', () => {
     [messages.started(1), 'INFO supervisord started with pid 1'],
     [messages.interfaceInitialized('supervisor'), "INFO RPC interface 'supervisor' initialized"],
     [messages.userChanged(33), 'INFO Set uid to user 33 succeeded'],
-    [messages.extraFile('/etc/x'), 'INFO Included extra file "/etc/x" during parsing'],
     [messages.logReopened(), 'INFO supervisord logreopen'],
     [messages.signalReceived('SIGTERM', false), 'WARN received SIGTERM indicating exit request'],
     [messages.signalReceived('SIGHUP', false), 'WARN received SIGHUP indicating restart request'],
