@@ -3,6 +3,7 @@
 // keeper. So a thousand programs that say little cost neither descriptors nor work.
 import { basename } from 'node:path';
 import { LONGEST_LOOK_MS, msUntilLook, SHORTEST_LOOK_MS } from '../core/log-rotation.js';
+import { errnoNameOf } from '../errors.js';
 import { monotonicMs } from '../os/clock.js';
 import { folderOf } from '../os/folders.js';
 import { statOrNull } from '../os/log-backups.js';
@@ -49,6 +50,8 @@ export class LogKeepers {
     this.#lookIn(log, SHORTEST_LOOK_MS);
   });
   readonly #due = new Set<Log>();
+  /** Of those that are never rotated: what is being brought in order. */
+  readonly #mending = new Set<string>();
   #isLooking = false;
 
   constructor(host: LogKeepersHost) {
@@ -70,7 +73,12 @@ export class LogKeepers {
   /** The program has opened its log. Returns at once: a thousand programs are started before the first look. */
   keep(plan: StreamPlan): void {
     const { path } = plan;
-    if (path === null || !isRotated(plan)) return;
+    if (path === null) return;
+    // What is never rotated is not looked at: a move that a kill has cut is all that there can be to do.
+    if (!isRotated(plan)) {
+      if (this.#isLeft(path)) this.#mend(path);
+      return;
+    }
     const known = this.#logs.get(path);
     if (known?.keeper != null) {
       void known.keeper.then((file) => file?.follow());
@@ -92,6 +100,34 @@ export class LogKeepers {
         void this.#keeperOf(log)
           .then((file) => file?.reopen())
           .catch((error: unknown) => this.#host.say(`cannot reopen log ${log.path}: ${String(error)}`));
+  }
+
+  /** The same for a log that is never rotated. */
+  reopenUnrotated(plan: StreamPlan): void {
+    const { path } = plan;
+    if (path !== null && !isRotated(plan) && !isNamed(path, this.#host.held(path))) this.#mend(path);
+  }
+
+  #mend(path: string): void {
+    if (this.#mending.has(path)) return;
+    this.#mending.add(path);
+    void this.#mendNow(path)
+      .catch((error: unknown) => this.#host.say(`cannot reopen log ${path}: ${String(error)}`))
+      .finally(() => this.#mending.delete(path));
+  }
+
+  async #mendNow(path: string): Promise<void> {
+    const real = realLogPath(path);
+    if (!canCollapse(real))
+      throw new Error('the program holds it, and its file system cannot take anything out of it');
+    const held = this.#host.held(path);
+    await using file = await LogFile.open({
+      path: real,
+      rotation: { maxBytes: null, maxAgeMs: null, backups: Number.POSITIVE_INFINITY, compress: false },
+      report: (notice: LogNotice) => this.#told(notice),
+      held: isNamed(path, held) ? null : held,
+    });
+    await file.reopen();
   }
 
   forget(path: string): void {
@@ -160,11 +196,14 @@ export class LogKeepers {
   }
 
   #asksForKeeper({ path, plan }: Log): boolean {
-    if (plan.maxAgeMs !== null || plan.compress || isLink(path)) return true;
+    return plan.maxAgeMs !== null || plan.compress || isLink(path) || this.#isLeft(path);
+  }
+
+  #isLeft(path: string): boolean {
     const folder = folderOf(path);
     let left = this.#leftIn.get(folder);
     if (left === undefined) {
-      left = interruptedIn(folder);
+      left = leftIn(folder);
       this.#leftIn.set(folder, left);
     }
     return left.has(basename(path));
@@ -222,6 +261,16 @@ export class LogKeepers {
 }
 
 const isRotated = ({ maxBytes, maxAgeMs }: StreamPlan): boolean => maxBytes !== null || maxAgeMs !== null;
+
+function leftIn(folder: string): ReadonlySet<string> {
+  try {
+    return interruptedIn(folder);
+  } catch (error) {
+    // EACCES, ENOENT: nothing was ever rotated in there by us.
+    if (errnoNameOf(error) === null) throw error;
+    return new Set();
+  }
+}
 
 /** Whether a file is to be found under a log's name. */
 function isNamed(path: string, file: string | null): boolean {

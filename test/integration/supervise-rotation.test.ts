@@ -75,6 +75,21 @@ test('a log that was renamed while it rested gets its name back, and goes on bei
   assertNumbered(linesOf(wholeLog(log(ours))), 40_000);
 });
 
+test('a log that is never rotated gets its name back when an outside logrotate has renamed it', {
+  skip,
+}, async () => {
+  await using world = await makeWorld();
+  await using ours = await begin(world, 'stdout_logfile_maxbytes=0');
+  await logLines(ours, 0, 2000);
+  const before = statSync(log(ours)).ino;
+  renameSync(log(ours), ours.path('cat.log.1'));
+  ours.child.kill('SIGUSR2');
+  await until(() => assert.equal(statSync(log(ours)).ino, before), soon);
+  await logLines(ours, 2000, 4000);
+  assert.ok(statSync(log(ours)).size > 2000, 'what comes later is under the name of the log');
+  await until(() => assert.deepEqual(heldLogs(ours), []), soon);
+});
+
 test('a log that was removed is told when it is to be reopened, and the program goes on', {
   skip,
 }, async () => {
