@@ -1,9 +1,9 @@
-// node dist/modules/test/bench/soak-supervisor.js [MINUTES] [--programs N] [--seed N] [--strip-ansi]
+// node dist/modules/test/bench/soak-supervisor.js [MINUTES] [--programs N] [--seed N] [--strip-ansi] [--keep FOLDER]
 // Many programs under one supervisor, and all that can happen to them: they are killed, stopped, started and flooded
 // with lines to log, logs are renamed, the configuration changes, and the supervisor is exchanged and killed. In between
 // and at the end every program runs once, no line is lost or doubled, and the supervisor has not grown.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type Struct, TestSupervisor } from '../support/supervisors.js';
@@ -14,11 +14,19 @@ import { anonymousBytes } from './process-costs.js';
 import { assertEvents, assertLogs, wholeLog } from './soak-findings.js';
 import { type Program, SoakPrograms } from './soak-programs.js';
 
-const { minutes, count, seed, stripsAnsi } = readFlags();
+const { minutes, count, seed, stripsAnsi, keep } = readFlags();
 const random = makeRandom(seed);
 
 await using world = await makeWorld();
 await using ours = new TestSupervisor(world, 'ours');
+/** Where it failed: for whoever looks for the cause. */
+await using evidence = {
+  isWanted: true,
+  async [Symbol.asyncDispose]() {
+    if (keep !== undefined && evidence.isWanted)
+      cpSync(ours.folder, keep, { recursive: true, filter: (path) => !statSync(path).isFIFO() });
+  },
+};
 const programs = new SoakPrograms(ours, count, stripsAnsi);
 /** Where logs were renamed to, in order. */
 const renamed = new Map<Program, string[]>();
@@ -155,6 +163,7 @@ const told = Object.entries(assertEvents(programs.all, events)).map(([type, time
 console.log(`the last life's events: ${told.join(', ')}; none lost`);
 assertNoGrowth();
 await ours.stop();
+evidence.isWanted = false;
 
 async function successor(): Promise<void> {
   kill(ours.child.pid!, 'SIGKILL');
@@ -258,9 +267,8 @@ async function quiet(): Promise<void> {
   await floodsAreOver();
   const mark = `round ${round}, ${performance.now()}`;
   await ask('sendRemoteCommEvent', 'soak', mark);
-  await until(() => assert.ok(existsSync(events) && readFileSync(events).subarray(-4096).includes(mark)), {
-    withinMs: 60_000,
-  });
+  const isHeard = (): boolean => readFileSync(`${events}.marks`, 'utf8').includes(mark);
+  await until(() => assert.ok(isHeard(), 'the listener has heard of everything'), { withinMs: 60_000 });
 }
 
 function sizeOf(): { anonymous: number; descriptors: number } {
@@ -335,20 +343,29 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function readFlags(): { minutes: number; count: number; seed: number; stripsAnsi: boolean } {
+function readFlags(): {
+  minutes: number;
+  count: number;
+  seed: number;
+  stripsAnsi: boolean;
+  keep: string | undefined;
+} {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       programs: { type: 'string', default: '100' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       'strip-ansi': { type: 'boolean', default: false },
+      keep: { type: 'string' },
     },
   });
   const minutes = Number(positionals[0] ?? 10);
   const count = Number(values.programs);
   if (!(minutes > 0 && Number.isInteger(count) && count > 0) || positionals.length > 1) {
-    console.error('usage: soak-supervisor.js [MINUTES] [--programs N] [--seed N] [--strip-ansi]');
+    console.error(
+      'usage: soak-supervisor.js [MINUTES] [--programs N] [--seed N] [--strip-ansi] [--keep FOLDER]',
+    );
     process.exit(2);
   }
-  return { minutes, count, seed: Number(values.seed), stripsAnsi: values['strip-ansi'] };
+  return { minutes, count, seed: Number(values.seed), stripsAnsi: values['strip-ansi'], keep: values.keep };
 }
