@@ -1,5 +1,5 @@
 // The streams of all services of a supervisor, by `group:name`, and what is made of what they say.
-import { heldFile } from '../os/log-file.js';
+import { heldFile, nameOfHeld } from '../os/log-file.js';
 import type { EventType } from '../spec/event-types.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
 import { idOf } from '../spec/supervision.js';
@@ -66,14 +66,30 @@ export class ServiceStreams {
     this.#keepers.reopen();
   }
 
-  /** The file that a program writes to as this log, whatever its name is by now. */
+  /**
+   * The file that a program writes to as this log, whatever its name is by now; null: none. A shell may have put
+   * another log in its place, as it does for the moment of `echo >&2`.
+   */
   #heldAs(path: string): string | null {
+    const held = this.#heldBy(path);
+    if (held === null) return null;
+    const name = nameOfHeld(held);
+    return name !== path && this.#isLog(name) ? null : held;
+  }
+
+  #heldBy(path: string): string | null {
     for (const [id, streams] of this.#streams) {
       const { pid } = this.#host.find(id);
       if (pid !== null && streams.path('stdout') === path) return heldFile(pid, 1);
       if (pid !== null && streams.path('stderr') === path) return heldFile(pid, 2);
     }
     return null;
+  }
+
+  #isLog(name: string): boolean {
+    for (const streams of this.#streams.values())
+      if (streams.path('stdout') === name || streams.path('stderr') === name) return true;
+    return false;
   }
 
   /** It is at rest, and will not be started again. */

@@ -90,6 +90,30 @@ test('a log that is never rotated gets its name back when an outside logrotate h
   await until(() => assert.deepEqual(heldLogs(ours), []), soon);
 });
 
+for (const [what, redirection] of [
+  ['its other log', '1>&2'],
+  ['a file of its own', '>own'],
+] as const)
+  test(`a program that writes to ${what} instead of its log finds that where it was after a reopen`, {
+    skip,
+  }, async () => {
+    await using world = await makeWorld();
+    await using ours = new TestSupervisor(world, 'ours');
+    const logs = 'stdout_logfile=%(here)s/out\nstderr_logfile=%(here)s/err';
+    const command = `/bin/sh -c "exec ${redirection}; echo said; exec sleep 1000"`;
+    ours.configure(`[program:sh]\ncommand=${command}\ndirectory=%(here)s\n${logs}\n`);
+    await ours.start();
+    const file = redirection === '1>&2' ? 'err' : 'own';
+    await until(() => assert.equal(ours.read(file), 'said\n'), soon);
+    const before = statSync(ours.path(file)).ino;
+    ours.child.kill('SIGUSR2');
+    await until(() => assert.ok(ours.logLines().includes('INFO supervisord logreopen')), soon);
+    // A moment in which it could be renamed passes by.
+    assert.equal(await ours.answer('stopProcess', 'sh'), true);
+    assert.equal(statSync(ours.path(file), { throwIfNoEntry: false })?.ino, before);
+    assert.equal(ours.read('out'), '');
+  });
+
 test('a log that was removed is told when it is to be reopened, and the program goes on', {
   skip,
 }, async () => {
