@@ -6,6 +6,7 @@ import type { HttpServer as ServerConfig, SupervisordConfig } from '../formats/s
 import { becomeSubreaper, onChildEnd } from '../os/children.js';
 import { becomeForGood, findAccount } from '../os/credentials.js';
 import { closeDescriptor, duplicate, keepOnExec, writeText } from '../os/descriptors.js';
+import { HeldSignals } from '../os/held-signals.js';
 import { exec, exitNow } from '../os/invoke.js';
 import { raiseLimit } from '../os/limits.js';
 import { makeMessage, readMessage } from '../os/message.js';
@@ -37,6 +38,12 @@ import { supervisorNamespace } from './supervisor-namespace.js';
 import { tsdaemonNamespace } from './tsdaemon-namespace.js';
 
 const order = readMessage(WATCH_ORDER_DESCRIPTOR) as SuperviseOrder;
+
+/** An exchange in place is no moment at which a supervisor could be told to reload in vain, let alone end of it. */
+const heldSignals =
+  order.memory === undefined
+    ? null
+    : new HeldSignals(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR2', UPGRADE_SIGNAL]);
 
 /** As soon as there is one. */
 let openLog: MainLog | null = null;
@@ -81,6 +88,7 @@ async function main(): Promise<void> {
   if (left === null) daemon.sockets.openAll(config.groups);
   servers.push(...(await openServers(config, daemon)));
   listen(daemon, mainLog);
+  heldSignals?.release();
   if (order.memory === undefined) writeOwnPidfile(supervisord.pidfile, daemon);
   if (!order.isForeground && order.memory === undefined) {
     daemon.log(messages.daemonizing());

@@ -30,6 +30,9 @@ import { decodeBytes, encodeBytes } from '../spec/byte-text.js';
 import type { LogRotation } from '../spec/service-spec.js';
 import { type ReportLog, Trouble } from './log-notice.js';
 
+/** By log: who lets go of one while it compresses still may be followed by another one, and they have one name for it. */
+const underWay = new Map<string, Promise<void>>();
+
 export class LogBackups {
   readonly #folder: string;
   readonly #log: string;
@@ -66,9 +69,15 @@ export class LogBackups {
   /** Compresses what is not compressed, one file at a time, on the threads of the pool. */
   compress(): void {
     if (!this.#policy.compress || this.#compressing !== null || this.#trouble.waitMs > 0) return;
-    this.#compressing = this.#compressAll().finally(() => {
+    const log = this.#path(this.#log);
+    const before = underWay.get(log);
+    const work = before === undefined ? this.#compressAll() : before.then(() => this.#compressAll());
+    const mine = work.finally(() => {
       this.#compressing = null;
+      if (underWay.get(log) === mine) underWay.delete(log);
     });
+    this.#compressing = mine;
+    underWay.set(log, mine);
   }
 
   /** Resolves when nothing is being compressed. */

@@ -2,11 +2,13 @@
 // that it writes, or any work while it writes nothing.
 import {
   closeSync,
+  constants,
   type FSWatcher,
   fstatSync,
   lstatSync,
   openSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   realpathSync,
   type Stats,
@@ -23,7 +25,7 @@ import {
   SHORTEST_LOOK_MS,
   surplusHead,
 } from '../core/log-rotation.js';
-import { SystemError } from '../errors.js';
+import { errnoNameOf, SystemError } from '../errors.js';
 import { decodeBytes, encodeBytes } from '../spec/byte-text.js';
 import type { LogRotation } from '../spec/service-spec.js';
 import { monotonicMs } from './clock.js';
@@ -46,10 +48,26 @@ export interface LogFileOptions {
   readonly resting?: (bytes: number) => void;
 }
 
-/** The file that a descriptor of the process is open on; null: no regular file. */
+/** The file that the process has as a log by this descriptor; null: no regular file, or one that it opened itself. */
 export function heldFile(pid: number, descriptor: number): string | null {
   const held = `/proc/${pid}/fd/${descriptor}`;
-  return statOrNull(held)?.isFile() === true ? held : null;
+  return statOrNull(held)?.isFile() === true && appends(pid, descriptor) ? held : null;
+}
+
+/** The present name of such a file. */
+export const nameOfHeld = (held: string): string => decodeBytes(readlinkSync(held, 'buffer'));
+
+/** As every log is opened; `exec >FILE` in a shell does it otherwise. */
+function appends(pid: number, descriptor: number): boolean {
+  try {
+    const [, flags] =
+      /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'latin1')) ?? [];
+    return (Number.parseInt(flags ?? '0', 8) & constants.O_APPEND) !== 0;
+  } catch (error) {
+    // ENOENT, ESRCH: it has ended, or closed it just now.
+    if (errnoNameOf(error) === null) throw error;
+    return false;
+  }
 }
 
 /** Links followed, as far as they lead: whoever opens it says what is missing. */
@@ -294,7 +312,7 @@ export class LogFile {
     if (ours.nlink === 0) throw this.#refusal('ENOENT', 'the program writes to a file that was removed');
     if ((statOrNull(this.#path)?.size ?? 0) > 0)
       throw this.#refusal('EEXIST', 'the program writes to another file, and this one has content');
-    const moved = decodeBytes(readlinkSync(`/proc/self/fd/${this.#log.descriptor}`, 'buffer'));
+    const moved = nameOfHeld(`/proc/self/fd/${this.#log.descriptor}`);
     rename(moved, this.#path);
     const head = movableHead(ours.size, this.#log.unitBytes, null);
     if (head > 0) await moveHead(this.#log, head, (file) => rename(file, moved));

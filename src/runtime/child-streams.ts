@@ -144,6 +144,10 @@ export class ChildStreams {
 
   reopen(): void {
     for (const { log } of this.#seen.values()) log?.reopen();
+    for (const channel of channels) {
+      const plan = this.#service[channel];
+      if (plan !== 'as-stdout' && !this.#isSeen(channel, plan)) this.#host.keepers.reopenUnrotated(plan);
+    }
   }
 
   [Symbol.dispose](): void {

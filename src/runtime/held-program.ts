@@ -99,6 +99,7 @@ export class HeldProgram {
     if (daemonizes === null) return null;
     return new MainFollower(daemonizes.pidfile, {
       living: () => this.#tree.living(this.#lastPid!),
+      isAdopted: () => this.#tree.isAdopted,
       isClean: (ending) => kindOf(ending, this.#spec.restart) === 'clean',
       mainIs: ({ pid }) => this.#follow(pid),
       over: (ending) => this.#ended(ending),
@@ -170,9 +171,9 @@ export class HeldProgram {
     this.#tree[Symbol.dispose]();
   }
 
-  /** Takes over a program that runs already, and what is known of it. */
-  adopt(life: ProgramLife, left: ProcessHandle, state: ServiceState): void {
-    this.#follower?.reset(true);
+  /** Takes over a program that runs already, and what is known of it. `isMain`: it has gone into the background. */
+  adopt(life: ProgramLife, left: ProcessHandle, state: ServiceState, isMain = true): void {
+    this.#follower?.reset(isMain);
     this.#takeOver(life, left, state, null);
   }
 

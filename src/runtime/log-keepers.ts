@@ -3,7 +3,7 @@
 // keeper. So a thousand programs that say little cost neither descriptors nor work.
 import { basename } from 'node:path';
 import { LONGEST_LOOK_MS, msUntilLook, SHORTEST_LOOK_MS } from '../core/log-rotation.js';
-import { reasonOf } from '../errors.js';
+import { errnoNameOf, reasonOf } from '../errors.js';
 import { monotonicMs } from '../os/clock.js';
 import { folderOf } from '../os/folders.js';
 import { statOrNull } from '../os/log-backups.js';
@@ -54,6 +54,8 @@ export class LogKeepers {
     this.#lookIn(log, SHORTEST_LOOK_MS);
   });
   readonly #due = new Set<Log>();
+  /** Of those that are never rotated: what is being brought in order. */
+  readonly #mending = new Set<string>();
   #isLooking = false;
 
   constructor(host: LogKeepersHost) {
@@ -77,7 +79,12 @@ export class LogKeepers {
   /** The program has opened its log. Returns at once: a thousand programs are started before the first look. */
   keep(plan: StreamPlan): void {
     const { path } = plan;
-    if (path === null || !isRotated(plan)) return;
+    if (path === null) return;
+    // What is never rotated is not looked at: a move that a kill has cut is all that there can be to do.
+    if (!isRotated(plan)) {
+      if (this.#isLeft(path)) this.#mend(path);
+      return;
+    }
     const known = this.#logs.get(path);
     if (known?.keeper != null) return this.#ask(known, 'follow', (file) => file.follow());
     const log = known ?? {
@@ -97,6 +104,34 @@ export class LogKeepers {
     for (const log of this.#logs.values())
       if (log.keeper !== null || !isNamed(log.path, this.#host.held(log.path)))
         this.#ask(log, 'reopen', (file) => file.reopen());
+  }
+
+  /** The same for a log that is never rotated. */
+  reopenUnrotated(plan: StreamPlan): void {
+    const { path } = plan;
+    if (path !== null && !isRotated(plan) && !isNamed(path, this.#host.held(path))) this.#mend(path);
+  }
+
+  #mend(path: string): void {
+    if (this.#mending.has(path)) return;
+    this.#mending.add(path);
+    void this.#mendNow(path)
+      .catch((error: unknown) => this.#host.say(`cannot reopen log ${path}: ${reasonOf(error)}`))
+      .finally(() => this.#mending.delete(path));
+  }
+
+  async #mendNow(path: string): Promise<void> {
+    const real = realLogPath(path);
+    if (!canCollapse(real))
+      throw new Error('the program holds it, and its file system cannot take anything out of it');
+    const held = this.#host.held(path);
+    await using file = await LogFile.open({
+      path: real,
+      rotation: { maxBytes: null, maxAgeMs: null, backups: Number.POSITIVE_INFINITY, compress: false },
+      report: (notice: LogNotice) => this.#told(notice),
+      held: isNamed(path, held) ? null : held,
+    });
+    await file.reopen();
   }
 
   /** One that wrote to it will not do so again; if nobody else does, it is left to itself. */
@@ -182,11 +217,14 @@ export class LogKeepers {
   }
 
   #asksForKeeper({ path, plan }: Log): boolean {
-    if (plan.maxAgeMs !== null || plan.compress || isLink(path)) return true;
+    return plan.maxAgeMs !== null || plan.compress || isLink(path) || this.#isLeft(path);
+  }
+
+  #isLeft(path: string): boolean {
     const folder = folderOf(path);
     let left = this.#leftIn.get(folder);
     if (left === undefined) {
-      left = interruptedIn(folder);
+      left = leftIn(folder);
       this.#leftIn.set(folder, left);
     }
     return left.has(basename(path));
@@ -265,6 +303,16 @@ export class LogKeepers {
 }
 
 const isRotated = ({ maxBytes, maxAgeMs }: StreamPlan): boolean => maxBytes !== null || maxAgeMs !== null;
+
+function leftIn(folder: string): ReadonlySet<string> {
+  try {
+    return interruptedIn(folder);
+  } catch (error) {
+    // EACCES, ENOENT: nothing was ever rotated in there by us.
+    if (errnoNameOf(error) === null) throw error;
+    return new Set();
+  }
+}
 
 /** Whether a file is to be found under a log's name. */
 function isNamed(path: string, file: string | null): boolean {

@@ -9,7 +9,9 @@ import {
 } from '../core/main-process.js';
 import type { Ending } from '../core/restart-policy.js';
 import { readPidfile } from '../os/pidfile.js';
+import { readStat } from '../os/processes.js';
 import type { ProgramMemory } from './program-memory.js';
+import { situationOfPidfile } from './situation.js';
 
 /** A pidfile is written a moment after its process has come into being. */
 const PIDFILE_EVERY_MS = 20;
@@ -17,6 +19,8 @@ const PIDFILE_EVERY_MS = 20;
 export interface FollowedProgram {
   /** All that live of it. */
   living(): readonly TreeMember[];
+  /** Whether a former holder started it, so that its orphans are not among the living. */
+  isAdopted(): boolean;
   isClean(ending: Ending): boolean;
   /** This is its main process from now on. */
   mainIs(member: TreeMember): void;
@@ -95,14 +99,25 @@ export class MainFollower {
     this.#program.over(ending);
   }
 
+  /** Of the orphans of one that was adopted the one that its pidfile names is all that can be told. */
+  #members(): readonly TreeMember[] {
+    const living = this.#program.living();
+    if (this.#pidfile === null || !this.#program.isAdopted()) return living;
+    const named = situationOfPidfile(this.#pidfile);
+    const stat = named?.judgement.is === 'alive' ? readStat(named.process!.pid) : null;
+    return stat === null || living.some(({ pid }) => pid === stat.pid) ? living : [...living, stat];
+  }
+
   #choose(pid: number, ending: Ending): MainChoice {
     const facts = {
       watchdog: process.pid,
-      members: this.#program.living(),
+      members: this.#members(),
       pidfile: this.#pidfile === null ? null : readPidfile(this.#pidfile),
     };
     if (this.#isSettled) return followMain({ pid, isClean: this.#program.isClean(ending) }, facts);
-    return findMain({ pid, isClean: ending.how === 'exited' && ending.code === 0 }, facts);
+    // Of one whose end nobody saw the pidfile is believed.
+    const isUnseen = ending.how === 'unseen' && this.#pidfile !== null;
+    return findMain({ pid, isClean: isUnseen || (ending.how === 'exited' && ending.code === 0) }, facts);
   }
 }
 

@@ -21,6 +21,7 @@ export class ProgramTree {
   readonly ownsOrphan: (pid: number) => boolean;
   /** The session of a program that we did not start, whose orphans become init's. */
   #session: number | null = null;
+  #isAdopted = false;
   /** Holds also those that left parent and session while nobody watched. null: none can be had; undefined: not tried. */
   #cgroup: Cgroup | null | undefined;
 
@@ -30,16 +31,23 @@ export class ProgramTree {
 
   /** It was started by somebody else, in a session that is its own or that of a holder who is gone. */
   adopt(main: number): void {
+    this.#isAdopted = true;
     const session = readStat(main)?.session ?? null;
     this.#session = session === readStat('self')?.session ? null : session;
   }
 
   /** It was started by us, just now. `isToHold`: nobody may get away, so it gets a cgroup where one is ours to make. */
   started(main: number, isToHold: boolean): void {
+    this.#isAdopted = false;
     this.#session = null;
     if (!isToHold) return;
     if (this.#cgroup === undefined) this.#cgroup = Cgroup.create(`tsdaemon-${process.pid}-${main}`);
     this.#cgroup?.add(main);
+  }
+
+  /** Whether its main process was started by somebody else, and so may have orphans that are not ours. */
+  get isAdopted(): boolean {
+    return this.#isAdopted;
   }
 
   /** The cgroup by which a successor finds it again; null: it has none. */

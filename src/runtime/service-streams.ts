@@ -1,5 +1,5 @@
 // The streams of all services of a supervisor, by `group:name`, and what is made of what they say.
-import { heldFile } from '../os/log-file.js';
+import { heldFile, nameOfHeld } from '../os/log-file.js';
 import type { EventType } from '../spec/event-types.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
 import { idOf } from '../spec/supervision.js';
@@ -24,12 +24,19 @@ export interface ServiceStreamsHost {
   complain(attempt: string, error: unknown): void;
 }
 
+interface Writer {
+  readonly id: string;
+  readonly descriptor: number;
+}
+
 export class ServiceStreams {
   readonly #host: ServiceStreamsHost;
   readonly #childHost: ChildStreamsHost;
   readonly #taps: OutputTaps;
   readonly #keepers: LogKeepers;
   readonly #streams = new Map<string, ChildStreams>();
+  /** By the path of the log. */
+  #writers: ReadonlyMap<string, Writer> | null = null;
 
   /** `folder` is ours alone. */
   constructor(folder: string, host: ServiceStreamsHost) {
@@ -55,6 +62,7 @@ export class ServiceStreams {
     if (known !== undefined) return known;
     const streams = new ChildStreams(this.#host.find(id)!.service, this.#childHost);
     this.#streams.set(id, streams);
+    this.#writers = null;
     return streams;
   }
 
@@ -69,14 +77,47 @@ export class ServiceStreams {
     this.#keepers.reopen();
   }
 
-  /** The file that a program writes to as this log, whatever its name is by now. */
+  /**
+   * The file that a program writes to as this log, whatever its name is by now; null: none. A shell may have put
+   * another log in its place, as it does for the moment of `echo >&2`.
+   */
   #heldAs(path: string): string | null {
+    const held = this.#heldBy(path);
+    if (held === null) return null;
+    const name = nameOfHeld(held);
+    return name !== path && this.#isLog(name) ? null : held;
+  }
+
+  #heldBy(path: string): string | null {
+    const writer = this.#writersNow().get(path);
+    const pid = writer === undefined ? null : (this.#host.find(writer.id)?.pid ?? null);
+    return pid === null ? null : heldFile(pid, writer!.descriptor);
+  }
+
+  #isLog(name: string): boolean {
+    return this.#writersNow().has(name);
+  }
+
+  /** For the rest of this turn: after a reopen a thousand logs are asked about at once. */
+  #writersNow(): ReadonlyMap<string, Writer> {
+    if (this.#writers !== null) return this.#writers;
+    const writers = new Map<string, Writer>();
     for (const [id, streams] of this.#streams) {
-      const pid = this.#host.find(id)?.pid ?? null;
-      if (pid !== null && streams.path('stdout') === path) return heldFile(pid, 1);
-      if (pid !== null && streams.path('stderr') === path) return heldFile(pid, 2);
+      const isRunning = (this.#host.find(id)?.pid ?? null) !== null;
+      for (const [channel, descriptor] of [
+        ['stderr', 2],
+        ['stdout', 1],
+      ] as const) {
+        const path = streams.path(channel);
+        // Of several that write to one log, one that runs.
+        if (path !== null && (isRunning || !writers.has(path))) writers.set(path, { id, descriptor });
+      }
     }
-    return null;
+    this.#writers = writers;
+    setImmediate(() => {
+      this.#writers = null;
+    });
+    return writers;
   }
 
   /** It is at rest, and will not be started again. */

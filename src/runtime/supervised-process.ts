@@ -123,7 +123,7 @@ export class SupervisedProcess {
   resume({ program, facts }: SupervisedMemory, left: ProcessHandle | null): void {
     this.#facts = facts;
     if (left === null) this.#program.resume(program);
-    else this.#program.adopt(program.life, left, program.state);
+    else this.#program.adopt(program.life, left, program.state, program.following?.isSettled);
   }
 
   /** Resolves when it is so; at once if it is so already. */

@@ -2,14 +2,17 @@
 // killed, by its journal.
 import { firstStart } from '../core/restart-policy.js';
 import type { ServiceState } from '../core/service-machine.js';
+import { TsdaemonError } from '../errors.js';
 import type { GroupConfig, SupervisordConfig } from '../formats/supervisord/config.js';
 import { now } from '../os/clock.js';
 import { identityOf } from '../os/identity.js';
 import { ProcessHandle } from '../os/process-handle.js';
 import { allProcesses, openFilesOf } from '../os/processes.js';
+import type { ProcessIdentity } from '../spec/daemon-record.js';
+import { idOf } from '../spec/supervision.js';
 import { idOfStdin } from './child-streams.js';
 import type { BusMemory } from './event-bus.js';
-import { judgeIdentity } from './situation.js';
+import { judgeIdentity, situationOfPidfile } from './situation.js';
 import type { SupervisedMemory } from './supervised-process.js';
 import { type ProcessRecord, readSupervisorJournal } from './supervisor-journal.js';
 
@@ -38,6 +41,7 @@ export function readLeft(
     Object.entries(journal.processes).map(([id, record]) => [id, asStranger(record)]),
   );
   takeStrays(folder, processes);
+  takeDaemons(groups, processes);
   return { config, groups, processes, pools, sockets: {} };
 }
 
@@ -72,17 +76,51 @@ function takeStrays(folder: string, processes: Record<string, ProcessRecord>): v
     // Never are there two of one service: who was started later has taken the other's place.
     const isKnownOne = known?.startTime != null && known.startTime >= startTime;
     if (isKnownOne && judgeIdentity(known).is === 'alive') continue;
-    const { memory } = record;
-    const { program } = memory;
-    const life = { ...program.life, lastPid: pid };
-    processes[id] = {
-      ...record,
-      memory: {
-        ...memory,
-        program: { ...program, state: startedState(program.state), process: identityOf(pid), life },
-      },
-    };
+    processes[id] = taken(record, identityOf(pid), false);
   }
+}
+
+/** What went into the background by itself holds no such FIFO any more, but stands in the pidfile that it wrote. */
+function takeDaemons(groups: readonly GroupConfig[], processes: Record<string, ProcessRecord>): void {
+  for (const instance of groups.flatMap((group) => group.processes)) {
+    const id = idOf(instance);
+    const record = processes[id];
+    if (instance.pid_file === null || record === undefined) continue;
+    const { process: known } = record.memory.program;
+    if (known !== null && judgeIdentity(known).is === 'alive') continue;
+    const named = livingIn(instance.pid_file);
+    if (named !== null) processes[id] = taken(record, named, true);
+  }
+}
+
+function livingIn(pidfile: string): ProcessIdentity | null {
+  try {
+    const situation = situationOfPidfile(pidfile);
+    return situation?.judgement.is === 'alive' ? situation.process : null;
+  } catch (error) {
+    // EACCES and the like: nobody can be told by it.
+    if (!(error instanceof TsdaemonError)) throw error;
+    return null;
+  }
+}
+
+/** `isSettled`: it is the main process of one that goes into the background by itself. */
+function taken(record: ProcessRecord, process: ProcessIdentity, isSettled: boolean): ProcessRecord {
+  const { memory } = record;
+  const { program } = memory;
+  return {
+    ...record,
+    memory: {
+      ...memory,
+      program: {
+        ...program,
+        state: startedState(program.state),
+        process,
+        life: { ...program.life, lastPid: process.pid },
+        following: program.following === null ? null : { isSettled, waiting: null },
+      },
+    },
+  };
 }
 
 /** It runs, whatever was written down last of another process; what that one did is not held against it. */

@@ -1,124 +1,145 @@
-// node dist/modules/test/bench/soak-supervisor.js [MINUTES] [--programs N] [--seed N]
+// node dist/modules/test/bench/soak-supervisor.js [MINUTES] [--programs N] [--seed N] [--strip-ansi] [--keep FOLDER]
 // Many programs under one supervisor, and all that can happen to them: they are killed, stopped, started and flooded
-// with lines to log, the configuration changes, and the supervisor is killed. In between and at the end every program
-// runs once, no line is lost or doubled, and the supervisor has not grown.
+// with lines to log, logs are renamed, the configuration changes, and the supervisor is exchanged and killed. In between
+// and at the end every program runs once, no line is lost or doubled, and the supervisor has not grown.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { argvOf, childrenOf, descriptorsOf, processesMentioning } from '../support/proc.js';
 import { type Struct, TestSupervisor } from '../support/supervisors.js';
 import { until } from '../support/until.js';
 import { makeWorld } from '../support/world.js';
 import { makeRandom } from '../unit/random.js';
 import { anonymousBytes } from './process-costs.js';
+import { assertEvents, assertLogs, wholeLog } from './soak-findings.js';
+import { type Program, SoakPrograms } from './soak-programs.js';
 
-/** Lines of a flood, and when its log is rotated. */
-const FLOOD = 20_000;
-const MAX_BYTES = 200_000;
-/** All that a soak writes to one log has to be there at its end. */
-const BACKUPS = 2000;
-
-const { minutes, programs, seed } = readFlags();
+const { minutes, count, seed, stripsAnsi, keep } = readFlags();
 const random = makeRandom(seed);
 
 await using world = await makeWorld();
 await using ours = new TestSupervisor(world, 'ours');
-const script = ours.path('program');
-// It numbers the lines of each run. It waits without a child, on a FIFO that nobody writes to.
-writeFileSync(
-  script,
-  [
-    '#!/bin/sh',
-    'n=0',
-    'echo "$$ $n"',
-    `flood() { awk -v p=$$ -v n=$n 'BEGIN { for (i = 1; i <= ${FLOOD}; i++) { print p, n + i; fflush() } }'; n=$((n+${FLOOD})); }`,
-    'trap flood USR2',
-    'exec 3<>"idle"',
-    'while :; do read x <&3; done',
-  ].join('\n'),
-);
-chmodSync(script, 0o755);
-assert.equal(spawnSync('mkfifo', [ours.path('idle')]).status, 0);
-mkdirSync(ours.path('logs'));
-
-const names = Array.from({ length: programs }, (_, index) => `p${index}`);
-/** Which sections say something else than at first; a change restarts its program. */
-const revisions = names.map(() => 0);
+/** Where it failed: for whoever looks for the cause. */
+await using evidence = {
+  isWanted: true,
+  async [Symbol.asyncDispose]() {
+    if (keep !== undefined && evidence.isWanted)
+      cpSync(ours.folder, keep, { recursive: true, filter: isPlain });
+  },
+};
+const programs = new SoakPrograms(ours, count, stripsAnsi);
+/** Where logs were renamed to, in order. */
+const renamed = new Map<Program, string[]>();
 const counts: Record<string, number> = {};
-
-function configure(): void {
-  const sections = names.map((name, index) =>
-    [
-      `[program:${name}]`,
-      `command=${script} ${name}`,
-      `directory=${ours.folder}`,
-      `environment=REVISION="${revisions[index]}"`,
-      'autorestart=true\nstartsecs=0\nstartretries=1000000\nredirect_stderr=true',
-      `stdout_logfile=%(here)s/logs/${name}`,
-      `stdout_logfile_maxbytes=${MAX_BYTES}\nstdout_logfile_backups=${BACKUPS}`,
-      // A third is heard, two thirds write their logs themselves.
-      `stdout_events_enabled=${index % 3 === 0}`,
-    ].join('\n'),
-  );
-  ours.configure(`logfile_maxbytes=0\nminfds=4096\n${sections.join('\n')}\n`);
-}
+const events = ours.path('events');
+const updating = ['tsdaemon', 'ctl', '-s', `unix://${ours.path('sock')}`, 'update'];
 
 const acts: Readonly<Record<string, () => Promise<void>>> = {
   'programs are killed': async () => {
-    for (const pid of await pidsOf(some(10))) kill(pid, 'SIGKILL');
+    await killPrograms(some(10));
   },
   'programs are stopped and started': async () => {
     const chosen = some(5);
-    await Promise.all(chosen.map((name) => ask('stopProcess', name)));
-    await Promise.all(chosen.map((name) => ask('startProcess', name)));
+    await Promise.all(chosen.map(({ name }) => ask('stopProcess', name)));
+    await Promise.all(chosen.map(({ name }) => ask('startProcess', name)));
   },
   'sections change': async () => {
-    for (const name of some(5)) revisions[names.indexOf(name)]! += 1;
-    configure();
-    kill(ours.child.pid!, 'SIGHUP');
+    changeSections();
+    await reload();
   },
-  'logs are flooded': async () => {
-    for (const pid of await pidsOf(some(3))) if (isReady(pid)) kill(pid, 'SIGUSR2');
+  'logs are flooded': flood,
+  'the listener is killed': async () => {
+    for (const pid of await pidsOf(['records'])) kill(pid, 'SIGKILL');
+  },
+  'logs are flooded and the code is exchanged': async () => {
+    await flood();
+    await pause(50 * random.share());
+    await upgrade();
+  },
+  'the code is exchanged': upgrade,
+  'logs are renamed': async () => {
+    renameLogs();
+    kill(ours.child.pid!, 'SIGUSR2');
+  },
+  'logs are flooded and renamed': async () => {
+    await flood();
+    renameLogs();
+    kill(ours.child.pid!, 'SIGUSR2');
+  },
+  'groups are removed and added': async () => {
+    await removeSections();
+    await update();
+    await assertAllRun();
+    configureAll();
+    await update();
+  },
+  'groups are removed and the supervisor is killed': async () => {
+    await removeSections();
+    await updateAndKill();
+    await update();
+    await assertAllRun();
+    configureAll();
+    await updateAndKill();
+    await update();
   },
   'logs are flooded and the supervisor is killed': async () => {
-    for (const pid of await pidsOf(some(3))) if (isReady(pid)) kill(pid, 'SIGUSR2');
+    await flood();
     await pause(50 * random.share());
     await successor();
   },
+  'logs are flooded and renamed, and the supervisor is killed': async () => {
+    await flood();
+    await pause(50 * random.share());
+    renameLogs();
+    kill(ours.child.pid!, 'SIGUSR2');
+    await pause(20 * random.share());
+    await successor();
+    kill(ours.child.pid!, 'SIGUSR2');
+  },
   'the supervisor is killed': successor,
   'programs and the supervisor are killed': async () => {
-    const pids = await pidsOf(some(5));
-    for (const pid of pids.slice(0, 2)) kill(pid, 'SIGKILL');
+    const chosen = some(5);
+    await killPrograms(chosen.slice(0, 2));
+    const others = await pidsOfPrograms(chosen.slice(2));
     kill(ours.child.pid!, 'SIGKILL');
-    for (const pid of pids.slice(2)) kill(pid, 'SIGKILL');
+    for (const [program, pid] of others) killProgram(program, pid);
     await successor();
   },
   'sections change and the supervisor is killed': async () => {
-    for (const name of some(5)) revisions[names.indexOf(name)]! += 1;
-    configure();
+    changeSections();
     kill(ours.child.pid!, 'SIGHUP');
     await pause(200 * random.share());
     await successor();
   },
 };
 
-configure();
+programs.configure();
 await ours.start();
 await assertAllRun();
 const sizes: { anonymous: number; descriptors: number }[] = [];
 const begin = performance.now();
 const end = begin + 60_000 * minutes;
-/** From then on the supervisor is left alone, so that it has the time to grow. */
+/** From then on the supervisor is not killed, which may cost an event. */
 const lastLife = end - (end - begin) / 3;
-console.log(`${minutes} minutes, ${programs} programs, --seed ${seed}`);
-for (let round = 1; performance.now() < end; round += 1) {
-  const isLastLife = performance.now() > lastLife;
-  const [name, act] = random.pick(
-    Object.entries(acts).filter(([title]) => !isLastLife || !title.includes('the supervisor')),
+/** And from then on it is not exchanged either, which would give it a new heap. */
+const lastCode = end - (end - begin) / 5;
+let isLastLife = false;
+let round = 0;
+console.log(`${minutes} minutes, ${count} programs, --seed ${seed}${stripsAnsi ? ' --strip-ansi' : ''}`);
+while (performance.now() < end) {
+  round += 1;
+  if (!isLastLife && performance.now() > lastLife) {
+    await quiet();
+    if (existsSync(events)) renameSync(events, `${events}.before`);
+    isLastLife = true;
+  }
+  const isLastCode = performance.now() > lastCode;
+  const possible = Object.entries(acts).filter(
+    ([title]) =>
+      !(isLastLife && title.includes('the supervisor')) &&
+      !(isLastCode && (title.includes('exchanged') || title.includes('sections change'))),
   );
+  const [name, act] = random.pick(possible);
   counts[name] = (counts[name] ?? 0) + 1;
   try {
     await act();
@@ -128,26 +149,107 @@ for (let round = 1; performance.now() < end; round += 1) {
     console.error(existsSync(ours.path('main.log')) ? ours.read('main.log').slice(-4000) : 'no main log');
     throw error;
   }
-  if (isLastLife) sizes.push(sizeOf());
+  if (isLastCode) sizes.push(sizeOf());
   if (round % 10 === 0) {
     const { anonymous, descriptors } = sizeOf();
-    const size = `${(anonymous / 2 ** 20).toFixed(1)} MiB, ${descriptors} descriptors`;
+    const size = `${mib(anonymous)}, ${descriptors} descriptors`;
     console.log(`${round} rounds: ${size}${isLastLife ? ', the last life' : ''}`);
   }
 }
-await floodsAreOver();
-await ours.call('supervisor.stopAllProcesses');
-await until(() => assert.deepEqual(running(), new Map()), { withinMs: 20_000 });
-const seen = assertLines();
-for (const [name, count] of Object.entries(counts)) console.log(`${String(count).padStart(5)}  ${name}`);
+await quiet();
+await Promise.all(programs.all.map(({ name }) => ask('stopProcess', name)));
+await until(() => assert.deepEqual(programs.running(), new Map()), { withinMs: 20_000 });
+await quiet();
+for (const [name, times] of Object.entries(counts)) console.log(`${String(times).padStart(5)}  ${name}`);
+const textOf = (program: Program): string =>
+  wholeLog(ours.path(`logs/${program.name}`), renamed.get(program) ?? []);
+const seen = assertLogs(programs.all, textOf, stripsAnsi);
+console.log(`${round} rounds, ${seen.runs} runs, ${seen.lines} lines; no orphan, no duplicate, no lost line`);
+const told = Object.entries(assertEvents(programs.all, events)).map(([type, times]) => `${type} ${times}`);
+console.log(`the last life's events: ${told.join(', ')}; none lost`);
 assertNoGrowth();
-console.log(`no orphan, no duplicate, no lost line, no growth; ${seen.runs} runs, ${seen.lines} lines`);
 await ours.stop();
+evidence.isWanted = false;
 
 async function successor(): Promise<void> {
   kill(ours.child.pid!, 'SIGKILL');
   await ours.ends();
   await ours.start();
+}
+
+/** Resolves when it is over: until node is up again, the next signal would end it. */
+async function reload(): Promise<void> {
+  const starts = (): number => ours.read('main.log').split('supervisord started').length;
+  const before = starts();
+  kill(ours.child.pid!, 'SIGHUP');
+  await until(() => assert.ok(starts() > before), { withinMs: 20_000 });
+}
+
+async function upgrade(): Promise<void> {
+  const { code, stderr } = await world.run(['tsdaemon', 'upgrade', 'supervisor']);
+  assert.equal(code, 0, stderr);
+  await ours.answers();
+}
+
+/** Once more where an exchange of the supervisor has cut the connection. */
+async function update(): Promise<void> {
+  await until(
+    async () => {
+      const { code, stdout, stderr } = await world.run(updating);
+      assert.equal(code, 0, `${stdout}${stderr}`);
+    },
+    { withinMs: 10_000 },
+  );
+}
+
+/** What was begun by who is killed. */
+async function updateAndKill(): Promise<void> {
+  const updated = world.run(updating);
+  await pause(150 * random.share());
+  await successor();
+  await updated;
+}
+
+async function killPrograms(chosen: readonly Program[]): Promise<void> {
+  for (const [program, pid] of await pidsOfPrograms(chosen)) killProgram(program, pid);
+}
+
+function killProgram({ isAlone }: Program, pid: number): void {
+  kill(isAlone ? -pid : pid, 'SIGKILL');
+}
+
+async function flood(): Promise<void> {
+  for (const [, pid] of await pidsOfPrograms(some(3))) if (programs.isReady(pid)) kill(pid, 'SIGUSR2');
+}
+
+function renameLogs(): void {
+  for (const program of some(10)) {
+    const path = ours.path(`logs/${program.name}`);
+    // Where backups are made too, nobody could say what came first.
+    if (!program.isUnrotated || !existsSync(path)) continue;
+    const before = renamed.get(program) ?? [];
+    const to = `${path}.renamed-${before.length}`;
+    renameSync(path, to);
+    renamed.set(program, [...before, to]);
+  }
+}
+
+function changeSections(): void {
+  for (const program of some(5)) program.revision += 1;
+  programs.configure();
+}
+
+/** A flood of a program that is gone with its FIFO would go nowhere. */
+async function removeSections(): Promise<void> {
+  const chosen = some(5);
+  await floodsAreOver();
+  for (const program of chosen) program.isConfigured = false;
+  programs.configure();
+}
+
+function configureAll(): void {
+  for (const program of programs.all) program.isConfigured = true;
+  programs.configure();
 }
 
 /** What runs is what the supervisor says, each program once. */
@@ -160,99 +262,27 @@ async function assertAllRun(): Promise<void> {
           info.statename === 'RUNNING' ? info.pid : info.statename,
         ]),
       );
-      const there = running();
+      const there = programs.running();
+      const names = programs.all.filter(({ isConfigured }) => isConfigured).map(({ name }) => name);
       for (const name of names) assert.deepEqual(there.get(name), [said.get(name)], name);
       assert.equal(there.size, names.length);
+      assert.equal(said.size, names.length + 1, 'and the listener');
     },
     { withinMs: 60_000 },
   );
 }
 
-/** Name -> processes of the program; a shell that has just been forked for a flood is none. */
-function running(): Map<string, number[]> {
-  const found = new Map<string, number[]>();
-  const all = processesMentioning(ours.folder);
-  const children = new Set(all.flatMap((pid) => childrenIfThere(pid, isProgram(pid))));
-  for (const pid of all) {
-    const name = isProgram(pid);
-    if (name !== null && !children.has(pid)) found.set(name, [...(found.get(name) ?? []), pid]);
-  }
-  return found;
-}
-
-function childrenIfThere(pid: number, name: string | null): number[] {
-  try {
-    return name === null ? [] : childrenOf(pid);
-  } catch {
-    // ENOENT: it has ended.
-    return [];
-  }
-}
-
-function isProgram(pid: number): string | null {
-  try {
-    const [, file, name] = argvOf(pid).map(String);
-    return file === script ? (name ?? null) : null;
-  } catch {
-    // ENOENT, ESRCH: it has ended.
-    return null;
-  }
-}
-
-/** Its traps are set when it waits on the FIFO: before, a signal would end it. */
-function isReady(pid: number): boolean {
-  try {
-    return descriptorsOf(pid).get(3) === ours.path('idle');
-  } catch {
-    // ENOENT: it has ended.
-    return false;
-  }
-}
-
 async function floodsAreOver(): Promise<void> {
-  await until(() => assert.ok(!processesMentioning(ours.folder).some(isFlood)), { withinMs: 60_000 });
+  await until(() => assert.ok(!programs.isFlooding()), { withinMs: 60_000 });
 }
 
-function isFlood(pid: number): boolean {
-  try {
-    return argvOf(pid)[0]?.toString().endsWith('awk') ?? false;
-  } catch {
-    // ENOENT, ESRCH: it has ended.
-    return false;
-  }
-}
-
-/** Every run counts from 0 without a gap. What was being written when a program was killed may be cut. */
-function assertLines(): { runs: number; lines: number } {
-  let runs = 0;
-  let lines = 0;
-  for (const name of names) {
-    const last = new Map<string, number>();
-    for (const line of wholeLog(name).split('\n')) {
-      const found = /^(\d+) (\d+)$/.exec(line);
-      if (found === null) {
-        assert.ok(line === '' || /^[\d ]+$/.test(line), `${name}: line ${JSON.stringify(line)}`);
-        continue;
-      }
-      const [, pid, count] = found as unknown as [string, string, string];
-      const before = last.get(pid) ?? -1;
-      // A pid comes again after a while.
-      if (Number(count) !== 0)
-        assert.equal(Number(count), before + 1, `${name}: line ${line} after ${before}`);
-      else runs += 1;
-      last.set(pid, Number(count));
-      lines += 1;
-    }
-  }
-  return { runs, lines };
-}
-
-function wholeLog(name: string): string {
-  const path = join('logs', name);
-  const pieces = [ours.read(path)];
-  for (let number = 1; existsSync(ours.path(`${path}.${number}`)); number += 1)
-    pieces.unshift(readFileSync(ours.path(`${path}.${number}`), 'utf8'));
-  return pieces.join('');
+/** Resolves when nobody writes, and the listener has heard of everything. */
+async function quiet(): Promise<void> {
+  await floodsAreOver();
+  const mark = `round ${round}, ${performance.now()}`;
+  await ask('sendRemoteCommEvent', 'soak', mark);
+  const isHeard = (): boolean => readFileSync(`${events}.marks`, 'utf8').includes(mark);
+  await until(() => assert.ok(isHeard(), 'the listener has heard of everything'), { withinMs: 60_000 });
 }
 
 function sizeOf(): { anonymous: number; descriptors: number } {
@@ -261,18 +291,27 @@ function sizeOf(): { anonymous: number; descriptors: number } {
   return { anonymous: anonymousBytes(pid), descriptors: readdirSync(`/proc/${pid}/fd`).length };
 }
 
-/** The second half of the last life next to the first. */
+/** The second half next to the first, by the least: what is above it waits for the garbage collector. */
 function assertNoGrowth(): void {
   const half = Math.ceil(sizes.length / 2);
-  const mostOf = (key: keyof (typeof sizes)[number], from: number, to: number): number =>
-    Math.max(0, ...sizes.slice(from, to).map((size) => size[key]));
-  for (const [key, factor, more] of [
-    ['descriptors', 1, 10],
-    ['anonymous', 1.2, 0],
+  for (const [key, factor, more, show] of [
+    ['descriptors', 1, 10, String],
+    ['anonymous', 1.1, 0, mib],
   ] as const) {
-    const [early, late] = [mostOf(key, 0, half), mostOf(key, half, sizes.length)];
-    assert.ok(late <= early * factor + more, `${key}: ${sizes.map((size) => size[key]).join(' ')}`);
+    const values = sizes.map((size) => size[key]);
+    const [early, late] = [Math.min(...values.slice(0, half)), Math.min(...values.slice(half))];
+    console.log(`${key}: at least ${show(early)}, later ${show(late)}; at most ${show(Math.max(...values))}`);
+    assert.ok(late <= early * factor + more, `${key}: ${values.join(' ')}`);
   }
+}
+
+function isPlain(path: string): boolean {
+  const stats = statSync(path);
+  return stats.isFile() || stats.isDirectory();
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
 /** Asked again where an exchange of the supervisor has cut the connection. */
@@ -292,14 +331,22 @@ function isCut(error: unknown): boolean {
   return code === 'ECONNRESET' || code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'EPIPE';
 }
 
-async function pidsOf(chosen: readonly string[]): Promise<number[]> {
+async function pidsOfPrograms(chosen: readonly Program[]): Promise<[Program, number][]> {
   const infos = (await ask('getAllProcessInfo')) as readonly Struct[];
-  const pids = infos.filter(({ name }) => chosen.includes(name as string)).map(({ pid }) => pid as number);
+  return chosen.flatMap((program): [Program, number][] => {
+    const pid = infos.find(({ name }) => name === program.name)?.pid as number;
+    return pid > 0 ? [[program, pid]] : [];
+  });
+}
+
+async function pidsOf(names: readonly string[]): Promise<number[]> {
+  const infos = (await ask('getAllProcessInfo')) as readonly Struct[];
+  const pids = infos.filter(({ name }) => names.includes(name as string)).map(({ pid }) => pid as number);
   return pids.filter((pid) => pid > 0);
 }
 
-function some(most: number): string[] {
-  const chosen = Array.from({ length: 1 + Math.floor(random.share() * most) }, () => random.pick(names));
+function some(most: number): Program[] {
+  const chosen = Array.from({ length: 1 + random.below(most) }, () => random.pick(programs.all));
   return [...new Set(chosen)];
 }
 
@@ -311,19 +358,29 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function readFlags(): { minutes: number; programs: number; seed: number } {
+function readFlags(): {
+  minutes: number;
+  count: number;
+  seed: number;
+  stripsAnsi: boolean;
+  keep: string | undefined;
+} {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       programs: { type: 'string', default: '100' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      'strip-ansi': { type: 'boolean', default: false },
+      keep: { type: 'string' },
     },
   });
   const minutes = Number(positionals[0] ?? 10);
-  const programs = Number(values.programs);
-  if (!(minutes > 0 && Number.isInteger(programs) && programs > 0) || positionals.length > 1) {
-    console.error('usage: soak-supervisor.js [MINUTES] [--programs N] [--seed N]');
+  const count = Number(values.programs);
+  if (!(minutes > 0 && Number.isInteger(count) && count > 0) || positionals.length > 1) {
+    console.error(
+      'usage: soak-supervisor.js [MINUTES] [--programs N] [--seed N] [--strip-ansi] [--keep FOLDER]',
+    );
     process.exit(2);
   }
-  return { minutes, programs, seed: Number(values.seed) };
+  return { minutes, count, seed: Number(values.seed), stripsAnsi: values['strip-ansi'], keep: values.keep };
 }

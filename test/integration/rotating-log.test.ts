@@ -1,8 +1,10 @@
 // The logs that a supervisor writes itself: rotation where something is in its way.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { setSoftOpenFiles } from '../../src/os/limits.js';
+import { LogBackups } from '../../src/os/log-backups.js';
 import { RotatingLog } from '../../src/os/rotating-log.js';
 import { makeWorld } from '../support/world.js';
 
@@ -39,3 +41,20 @@ for (const backups of [3, 0])
         : ['the last\n', `the third\n${needs}back\n`, 'the second\n', 'the first\n'],
     );
   });
+
+test('a backup is compressed by one at a time, also where the log has got another writer meanwhile', async () => {
+  await using world = await makeWorld();
+  const text = Array.from({ length: 400_000 }, (_, index) => `${index} line\n`).join('');
+  writeFileSync(world.path('log.1'), text);
+  const policy = { maxBytes: 1, maxAgeMs: null, backups: 3, compress: true };
+  const troubles: unknown[] = [];
+  const [first, second] = [1, 2].map(
+    () => new LogBackups(world.path('log'), policy, (notice) => troubles.push(notice)),
+  ) as [LogBackups, LogBackups];
+  first.compress();
+  second.compress();
+  await first.settled();
+  assert.ok(gunzipSync(readFileSync(world.path('log.1.gz'))).toString() === text, 'it is whole');
+  await second.settled();
+  assert.deepEqual(troubles, []);
+});

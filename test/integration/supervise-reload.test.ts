@@ -1,13 +1,16 @@
 // What a reload does for programs that it leaves alone.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { test } from 'node:test';
-import { isAlive } from '../support/proc.js';
+import { isAlive, signalsIn } from '../support/proc.js';
 import { TestSupervisor } from '../support/supervisors.js';
 import { until } from '../support/until.js';
 import { makeWorld } from '../support/world.js';
 
 const withinMs = 15_000;
+const { SIGHUP } = osConstants.signals;
 
 /** Each writes a line when it is told, and there is one that would die of it. */
 const config = (umask: string): string => `
@@ -112,4 +115,33 @@ test('a member of a group that is started again while the group is stopped for i
     },
   );
   assert.equal(isAlive(quick), false);
+});
+
+test('a signal that comes while the next supervisor reads its file is heeded when it is there', async () => {
+  await using world = await makeWorld();
+  await using ours = new TestSupervisor(world, 'ours');
+  const more = ours.path('more');
+  const { O_WRONLY, O_NONBLOCK } = constants;
+  assert.equal(spawnSync('mkfifo', [more]).status, 0);
+  /** Resolves when it is being read, which waits for what is written. */
+  const isRead = (): Promise<number> => until(() => openSync(more, O_WRONLY | O_NONBLOCK), { withinMs });
+  const write = (descriptor: number): void => {
+    writeSync(descriptor, '[program:more]\ncommand=sleep 1000\n');
+    closeSync(descriptor);
+  };
+  ours.configure('[include]\nfiles=more\n');
+  const started = ours.start();
+  write(await isRead());
+  await started;
+  const pid = await ours.pidOf('more');
+  ours.child.kill('SIGHUP');
+  write(await isRead());
+  // The former one is no more: while node starts, nobody listens.
+  await until(() => assert.ok(!signalsIn(ours.pid, 'SigCgt').includes(SIGHUP)), { withinMs });
+  const next = await isRead();
+  ours.child.kill('SIGUSR2');
+  write(next);
+  await until(() => assert.ok(ours.logLines().includes('INFO supervisord logreopen')), { withinMs });
+  await ours.answers();
+  assert.equal(await ours.pidOf('more'), pid);
 });

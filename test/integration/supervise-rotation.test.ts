@@ -79,6 +79,45 @@ test('a log that was renamed while it rested gets its name back, and goes on bei
   await isWhole(ours, 40_000);
 });
 
+test('a log that is never rotated gets its name back when an outside logrotate has renamed it', {
+  skip,
+}, async () => {
+  await using world = await makeWorld();
+  await using ours = await begin(world, 'stdout_logfile_maxbytes=0');
+  await logLines(ours, 0, 2000);
+  const before = statSync(log(ours)).ino;
+  renameSync(log(ours), ours.path('cat.log.1'));
+  ours.child.kill('SIGUSR2');
+  await until(() => assert.equal(statSync(log(ours)).ino, before), soon);
+  await logLines(ours, 2000, 4000);
+  assert.ok(statSync(log(ours)).size > 2000, 'what comes later is under the name of the log');
+  await until(() => assert.deepEqual(heldLogs(ours), []), soon);
+});
+
+for (const [what, redirection] of [
+  ['its other log', '1>&2'],
+  ['a file of its own', '>own'],
+] as const)
+  test(`a program that writes to ${what} instead of its log finds that where it was after a reopen`, {
+    skip,
+  }, async () => {
+    await using world = await makeWorld();
+    await using ours = new TestSupervisor(world, 'ours');
+    const logs = 'stdout_logfile=%(here)s/out\nstderr_logfile=%(here)s/err';
+    const command = `/bin/sh -c "exec ${redirection}; echo said; exec sleep 1000"`;
+    ours.configure(`[program:sh]\ncommand=${command}\ndirectory=%(here)s\n${logs}\n`);
+    await ours.start();
+    const file = redirection === '1>&2' ? 'err' : 'own';
+    await until(() => assert.equal(ours.read(file), 'said\n'), soon);
+    const before = statSync(ours.path(file)).ino;
+    ours.child.kill('SIGUSR2');
+    await until(() => assert.ok(ours.logLines().includes('INFO supervisord logreopen')), soon);
+    // A moment in which it could be renamed passes by.
+    assert.equal(await ours.answer('stopProcess', 'sh'), true);
+    assert.equal(statSync(ours.path(file), { throwIfNoEntry: false })?.ino, before);
+    assert.equal(ours.read('out'), '');
+  });
+
 test('a log that was removed is told when it is to be reopened, and the program goes on', {
   skip,
 }, async () => {

@@ -1,5 +1,6 @@
 // A supervisor that is killed stops nothing, and one that is exchanged disturbs nothing.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { packageRoot } from '../support/package-root.js';
@@ -152,6 +153,47 @@ test('a supervisor that is killed right after a reload leaves no second copy of 
     assert.notEqual(next.pid, pid);
     assert.equal(copiesOf(ours, `sleep ${2000 + round}`), 1, `round ${round}`);
   }
+});
+
+/** It goes into the background when it is told to. */
+const background = `
+[program:forks]
+command=/bin/sh -c "until test -e go; do sleep 0.01; done; setsid sleep 3000 & echo $! > forks.pid"
+directory=%(here)s
+pid_file=%(here)s/forks.pid
+autorestart=true
+startsecs=0
+`;
+
+async function assertFollowed(ours: TestSupervisor): Promise<void> {
+  await until(
+    async () => {
+      const { pid, statename } = await ours.info('forks');
+      assert.deepEqual([statename, pid], ['RUNNING', Number(ours.read('forks.pid'))]);
+    },
+    { withinMs: 10_000 },
+  );
+  assert.equal(copiesOf(ours, 'sleep 3000'), 1);
+}
+
+test('what went into the background is found by its pidfile when the supervisor was killed before it noted that', async () => {
+  await using world = await makeWorld();
+  await using ours = await begin(world, background);
+  ours.child.kill('SIGSTOP');
+  writeFileSync(ours.path('go'), '');
+  await until(() => assert.match(ours.read('forks.pid'), /\d\n/), { withinMs: 10_000 });
+  await kill(ours);
+  await ours.start();
+  await assertFollowed(ours);
+});
+
+test('a program that goes into the background only after its supervisor was killed is followed by the next one', async () => {
+  await using world = await makeWorld();
+  await using ours = await begin(world, background);
+  await kill(ours);
+  await ours.start();
+  writeFileSync(ours.path('go'), '');
+  await assertFollowed(ours);
 });
 
 for (const [how, exchange] of [
