@@ -9,7 +9,7 @@ import type { SpecContext } from '../formats/supervisord/to-service-spec.js';
 import { toSupervisedGroup } from '../formats/supervisord/to-supervision.js';
 import { identityOf } from '../os/identity.js';
 import { endingOf, type ProcessEnd } from '../os/invoke.js';
-import { giveBackMemory } from '../os/memory.js';
+import { GarbageWatch } from '../os/memory.js';
 import type { DaemonRecord } from '../spec/daemon-record.js';
 import type { MainLogLine } from '../spec/main-log-line.js';
 import { idOf, type SupervisedGroup } from '../spec/supervision.js';
@@ -61,8 +61,7 @@ export class SupervisorDaemon {
   #config: SupervisordConfig;
   readonly #notebook: Notebook;
   readonly #updates: SupervisorUpdates;
-  /** Armed by every change: once, when all is quiet again, memory is given back. */
-  #quietTimer: NodeJS.Timeout | undefined;
+  readonly #garbage = new GarbageWatch();
 
   constructor(options: SupervisorDaemonOptions) {
     this.#options = options;
@@ -73,7 +72,10 @@ export class SupervisorDaemon {
       send: (pool, listener, bytes) =>
         this.outputs.of(idOf({ group: pool, name: listener })).writeStdin(bytes),
       log: (line) => this.log(line),
-      changed: (pool) => this.#notebook.note(`pool ${pool}`, this.#bus.memory(pool, false)),
+      changed: (pool) => {
+        this.#garbage.made(CHANGE_BYTES);
+        this.#notebook.note(`pool ${pool}`, this.#bus.memory(pool, false));
+      },
     });
     this.#notebook = new Notebook({
       entries: () => this.#entries(),
@@ -145,6 +147,7 @@ export class SupervisorDaemon {
       await this.update(() => plan);
     }
     this.supervisor.startUnasked();
+    this.#garbage.made(START_BYTES);
   }
 
   memory(): SupervisorMemory {
@@ -347,8 +350,7 @@ export class SupervisorDaemon {
   }
 
   #changed(process: SupervisedProcess): void {
-    clearTimeout(this.#quietTimer);
-    this.#quietTimer = setTimeout(giveBackMemory, QUIET_MS);
+    this.#garbage.made(CHANGE_BYTES);
     this.#notebook.changed(process);
     const { exitOn } = process.service;
     const { name } = process.state;
@@ -393,5 +395,5 @@ export class SupervisorDaemon {
   }
 }
 
-/** Longer than most programs take to become RUNNING. */
-const QUIET_MS = 3000;
+/** What a change leaves behind, by a rough guess, and what the beginning does: enough to be collected. */
+const [CHANGE_BYTES, START_BYTES] = [10_000, 10_000_000];
