@@ -1,4 +1,5 @@
 import type { Millis } from '../spec/time.js';
+
 /** Monotonic milliseconds, only for comparing. performance.now() would load perf_hooks, a millisecond at every start. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
